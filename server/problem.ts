@@ -1,0 +1,66 @@
+/**
+ * The single list of problems a caller may see: slug to status and title. The wire form is in `http/problem-response.ts`.
+ * A slug is part of the API: it may be added, never renamed.
+ */
+export const PROBLEMS = {
+  'malformed-request': { status: 400, title: 'The request is malformed' },
+  'invalid-project-name': { status: 400, title: 'Not a valid project name' },
+  'invalid-filename': { status: 400, title: 'Not a valid distribution file name' },
+  'credentials-required': { status: 401, title: 'Credentials are required' },
+  'invalid-credentials': { status: 401, title: 'The credentials are not valid' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  quarantined: { status: 403, title: 'The project is quarantined' },
+  'not-found': { status: 404, title: 'Not found' },
+  'project-not-found': { status: 404, title: 'Project not found' },
+  'release-not-found': { status: 404, title: 'Release not found' },
+  'file-not-found': { status: 404, title: 'File not found' },
+  'repository-not-found': { status: 404, title: 'Repository not found' },
+  'index-not-found': { status: 404, title: 'Index not found' },
+  'method-not-allowed': { status: 405, title: 'Method not allowed' },
+  'payload-too-large': { status: 413, title: 'Too large' },
+  'range-not-satisfiable': { status: 416, title: 'The range is outside of the file' },
+  internal: { status: 500, title: 'Internal error' },
+  'upstream-unavailable': { status: 502, title: 'The upstream index is not available' },
+  'upstream-mismatch': { status: 502, title: 'The upstream index sent other bytes than it promised' },
+  'catalog-unavailable': { status: 503, title: 'The catalog is not available' },
+  'storage-unavailable': { status: 503, title: 'The storage is not available' },
+  'upstream-timeout': { status: 504, title: 'The upstream index did not answer in time' },
+  stopping: { status: 503, title: 'The server is stopping' },
+  'storage-full': { status: 507, title: 'The storage is full' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemSlug = keyof typeof PROBLEMS;
+
+export interface ProblemOptions {
+  /** Seconds; sent as `Retry-After`. */
+  readonly retryAfter?: number;
+  /** Extra members of the problem document. Only what a caller may see. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  /** Extra response headers, such as `Allow`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly cause?: unknown;
+}
+
+/** A failure that the caller may see and can act on. Everything else that is thrown is reported as `internal`. */
+export class Problem extends Error {
+  readonly slug: ProblemSlug;
+  readonly status: number;
+  readonly title: string;
+  /** One sentence for the caller: no path, SQL, address of an upstream or secret. */
+  readonly detail: string;
+  readonly retryAfter: number | undefined;
+  readonly members: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(slug: ProblemSlug, detail: string, options: ProblemOptions = {}) {
+    super(`${slug}: ${detail}`, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'Problem';
+    this.slug = slug;
+    this.status = PROBLEMS[slug].status;
+    this.title = PROBLEMS[slug].title;
+    this.detail = detail;
+    this.retryAfter = options.retryAfter;
+    this.members = options.members ?? {};
+    this.headers = options.headers ?? {};
+  }
+}

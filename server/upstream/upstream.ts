@@ -1,0 +1,83 @@
+import type { Readable } from 'node:stream';
+import type { Digest } from '../../storage/digest.ts';
+import type { ProjectName } from '../model/project-name.ts';
+
+/** A project page as an upstream sent it: decompressed, bounded in size, of a content type that we can read. */
+export interface UpstreamPage {
+  readonly etag?: string;
+  /** `X-PyPI-Last-Serial`, when it is a number. */
+  readonly lastSerial?: number;
+  /** Without parameters, lower case. */
+  readonly contentType: string;
+  /** The final address after redirects: what relative links are relative to. */
+  readonly url: URL;
+  readonly body: Buffer;
+}
+
+/** What is to be downloaded. */
+export interface DownloadTarget {
+  readonly project: ProjectName;
+  /** The file's name; its core metadata is asked with `.metadata` added to name and address. */
+  readonly filename: string;
+  readonly url: URL;
+  /** When known, the bytes may also come from a fallback that lists the same digest. */
+  readonly sha256?: Digest;
+}
+
+export interface Download {
+  /** Where `body` begins in the file: the offset that was asked for, or 0 when the upstream ignores ranges. */
+  readonly offset: number;
+  /** Length of the whole file, when the upstream tells it. */
+  readonly size?: number;
+  /** Raw bytes, as sent with `Accept-Encoding: identity`. The caller ends or destroys it. A short body is an error of the stream. */
+  readonly body: Readable;
+}
+
+/** `slow`: something has been asked for longer than a client should wait, and nothing has answered since. */
+export type BreakerState = 'closed' | 'slow' | 'open';
+
+/** What is known of an upstream's condition. A snapshot. */
+export interface UpstreamHealth {
+  readonly state: BreakerState;
+  /** When the state began, milliseconds. */
+  readonly since: number;
+  /** Changes with every change of state. Part of a page's revision, since an open breaker changes what pages say. */
+  readonly epoch: number;
+  readonly lastSuccessAt?: number;
+  readonly lastFailureAt?: number;
+  /** One sentence without addresses or secrets. */
+  readonly lastError?: string;
+  /** Seconds until the next probe; for `Retry-After`. At least 1. */
+  readonly retryAfter: number;
+}
+
+/** Another index, over HTTP. Retries, timeouts, size limits, redirects, credentials and the breaker live behind this line. */
+export interface Upstream {
+  /** The repository's name in the config. */
+  readonly name: string;
+  /**
+   * The project page; `'not-modified'` when `etag` still holds; `'absent'` when upstream says 404 or 410.
+   * Throws `upstream-unavailable` (refused, reset, DNS, TLS, 403, 429, 5xx, redirect loop, not an index page) and
+   * `upstream-timeout`, both with `retryAfter`; at once while the breaker is open.
+   */
+  page(name: ProjectName, options?: { readonly etag?: string }): Promise<UpstreamPage | 'not-modified' | 'absent'>;
+  /**
+   * The bytes of a file that a page linked to, from `offset` on. Throws `file-not-found` (404, 410),
+   * `upstream-unavailable`, `upstream-timeout`; at once while the breaker is open.
+   */
+  download(
+    target: DownloadTarget,
+    options: { readonly signal: AbortSignal; readonly offset?: number },
+  ): Promise<Download>;
+  /** A small document beside the index (provenance), whole. Throws like `download`. */
+  document(
+    url: URL,
+    options: { readonly accept: string; readonly maxBytes: number },
+  ): Promise<{ contentType: string; body: Buffer }>;
+  health(): UpstreamHealth;
+  /** A caller gave up waiting for an answer that is still under way: until the next success, callers should not wait. */
+  reportSlow(): void;
+  /** Begins background probing when the state that was loaded is not closed. */
+  start(): void;
+  stop(): Promise<void>;
+}
