@@ -1,76 +1,13 @@
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
+import type { AccessTables } from './tables/access.ts';
+import type { BundleTables } from './tables/bundles.ts';
+import type { EventTables } from './tables/events.ts';
+import type { JobTables } from './tables/jobs.ts';
+import type { MirroringTables } from './tables/mirroring.ts';
+import type { ProjectTables } from './tables/projects.ts';
 
-export interface BlobTable {
-  digest: string;
-  size: number;
-  stored_at: number;
-  doomed_at: number | null;
-}
-
-export interface ProjectTable {
-  name: string;
-  repository: string;
-  display_name: string;
-  present: number;
-  status: string;
-  status_reason: string | null;
-  status_override: string | null;
-  revision: number;
-  stored_revision: number;
-  changed_at: number;
-  etag: string | null;
-  serial: number | null;
-  checked_at: number | null;
-  fresh_until: number | null;
-  suspect_since: number | null;
-}
-
-export interface FileTable {
-  project: string;
-  filename: string;
-  repository: string;
-  version: string;
-  digest: string;
-  size: number;
-  detail: string;
-  stored_at: number;
-  deleted_at: number | null;
-}
-
-export interface CoreMetadataTable {
-  project: string;
-  filename: string;
-  repository: string;
-  digest: string;
-  size: number;
-  source: string;
-}
-
-export interface UpstreamPageTable {
-  name: string;
-  repository: string;
-  body: string;
-}
-
-export interface UpstreamStateTable {
-  repository: string;
-  state: string;
-  since: number;
-  epoch: number;
-  last_success_at: number | null;
-  last_failure_at: number | null;
-  last_error: string | null;
-}
-
-/** The tables that `migrations/` makes. */
-export interface Tables {
-  blob: BlobTable;
-  project: ProjectTable;
-  file: FileTable;
-  core_metadata: CoreMetadataTable;
-  upstream_page: UpstreamPageTable;
-  upstream_state: UpstreamStateTable;
-}
+/** The tables that `migrations/` makes, described by area in `tables/`. */
+export type Tables = ProjectTables & EventTables & AccessTables & BundleTables & JobTables & MirroringTables;
 
 /**
  * Writes and types SQL; runs nothing. A driver takes `toOperationNode()` of a statement and compiles it for its own dialect

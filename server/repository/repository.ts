@@ -1,0 +1,86 @@
+import type { Writable } from 'node:stream';
+import type { ByteRange } from '../../storage/blob-store.ts';
+import type { Digest } from '../../storage/digest.ts';
+import type { ProjectDetail } from '../model/distribution-file.ts';
+import type { ProjectName } from '../model/project-name.ts';
+
+/** Which of an index's faces is looked at. */
+export interface View {
+  /** From what is stored and nothing else; asks no upstream. */
+  readonly offline: boolean;
+  /** As it stood at this instant, milliseconds since 1970. */
+  readonly at?: number;
+}
+
+/** Opaque; changes whenever the project page would. Doubles as its ETag. */
+export type Revision = string & { readonly __brand: 'Revision' };
+
+/** How an answer came about; becomes `Cache-Status` (RFC 9211). */
+export interface Origin {
+  /** `hit`: from what is kept, upstream not asked. `miss`: upstream was asked for it. `revalidated`, `stale`: kept, and upstream
+   *  confirmed it or could not be asked. */
+  readonly outcome: 'hit' | 'miss' | 'revalidated' | 'stale';
+  /** One token for people, such as `hosted`, `offline`, `upstream-down`, `suspect`. */
+  readonly detail?: string;
+}
+
+/** The present state of a project page. */
+export interface PageState {
+  readonly revision: Revision;
+  readonly origin: Origin;
+  /** Which repository answers. */
+  readonly repository: string;
+  /** Seconds for which a client may keep the page without asking again; 0 for pages that take uploads. */
+  readonly maxAge: number;
+}
+
+/** The body of a file whose first bytes are at hand. */
+export interface FileBody {
+  /** Bytes of the whole file; absent while an upstream has not told it. */
+  readonly size?: number;
+  /**
+   * Writes the bytes of `range` (all of them when absent) to `out` at the pace of `out`, and does not end it. Rejects when they
+   * cannot be had whole: the caller then destroys `out`. Settles when `out` is closed early.
+   */
+  send(range: ByteRange | undefined, out: Writable): Promise<void>;
+  /** Lets go of the body when `send` is not called. */
+  close(): void;
+}
+
+/** A file that can be had. */
+export interface ServedFile {
+  readonly filename: string;
+  readonly contentType: string;
+  /** Bytes; absent while nobody has told it. */
+  readonly size?: number;
+  /** Its sha256, and so its ETag; absent while nobody has told it. */
+  readonly digest?: Digest;
+  /** When it was uploaded or stored, milliseconds. */
+  readonly modifiedAt?: number;
+  readonly origin: Origin;
+  /** Where the client may fetch the bytes itself, when the store offers that. */
+  locate(): Promise<URL | undefined>;
+  /** Begins. Throws `file-not-found`, `upstream-unavailable`, `upstream-timeout` while the answer can still say so. */
+  open(): Promise<FileBody>;
+}
+
+/** A read-only index, whatever stands behind it. What takes repositories and is one composes. */
+export interface Repository {
+  readonly name: string;
+  /** The names this repository answers for in this view, ascending. A proxy lists what it has seen. */
+  projects(view: View): AsyncIterable<ProjectName>;
+  /**
+   * Whether the project is known here and what its page's revision is; brings the page up to date first when that is due.
+   * `undefined`: not known here. Throws `upstream-unavailable`, `upstream-timeout` when that cannot be told.
+   */
+  state(name: ProjectName, view: View): Promise<PageState | undefined>;
+  /** The project page as `state` found it, or `undefined`. Asks no upstream. */
+  project(name: ProjectName, view: View): Promise<ProjectDetail | undefined>;
+  /**
+   * A distribution file, or with `.metadata` its core metadata. `undefined`: the project is not known here. Throws
+   * `file-not-found`, `quarantined`, `upstream-unavailable`, `upstream-timeout`.
+   */
+  file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined>;
+  /** Where the provenance object of a file is at upstream, when its page tells. */
+  provenance?(name: ProjectName, filename: string): Promise<{ contentType: string; body: Buffer } | undefined>;
+}
