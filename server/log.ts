@@ -18,7 +18,7 @@ const SECRETS = [
 /** The program's log, written to `to`, or to standard output in batches. */
 export function createLogger(options: { readonly level: string }, to?: DestinationStream): Logger {
   return pino(
-    { level: options.level, base: undefined, timestamp: pino.stdTimeFunctions.isoTime, redact: SECRETS },
+    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: SECRETS },
     to ?? pino.destination({ fd: 1, sync: false, minLength: 4096, periodicFlush: 500 }),
   );
 }
