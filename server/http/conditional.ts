@@ -1,0 +1,31 @@
+/**
+ * Does an `If-None-Match` header name this entity tag? Weak comparison, as RFC 9110 (13.1.2) has it for GET and HEAD; a list
+ * and `*` are understood. `etag` is with its quotes.
+ */
+export function matchesEtag(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  if (header === etag) return true;
+  if (header.trim() === '*') return true;
+  const bare = etag.startsWith('W/') ? etag.slice(2) : etag;
+  return header.split(',').some((part) => {
+    const tag = part.trim();
+    return (tag.startsWith('W/') ? tag.slice(2) : tag) === bare;
+  });
+}
+
+/**
+ * Does an `If-Range` header allow the range to be answered? A tag must be the same and strong, a date not before the last
+ * change (RFC 9110, 13.1.5). No header: yes.
+ */
+export function allowsRange(
+  header: string | undefined,
+  etag: string | undefined,
+  modifiedAt: number | undefined,
+): boolean {
+  if (header === undefined) return true;
+  const value = header.trim();
+  if (value.startsWith('"')) return etag !== undefined && value === etag;
+  if (value.startsWith('W/')) return false;
+  const date = Date.parse(value);
+  return modifiedAt !== undefined && !Number.isNaN(date) && Math.floor(modifiedAt / 1000) * 1000 === date;
+}
