@@ -1,113 +1,101 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { Problem } from '../problem.ts';
 import type { ServedFile } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
 import { allowsRange, matchesEtag } from './conditional.ts';
 import { parseRange } from './range.ts';
 
-/** What every answer with a file's bytes says besides its length. */
-export interface FileHeaders {
+export interface SendFileOptions {
   /** More headers, such as `Content-Disposition`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** A year and `immutable`, as the public index sends, unless told otherwise. */
+  /** May shared caches keep it: only where anybody may read it. */
+  readonly isPublic: boolean;
+  /** Instead of the default: a file never changes under its name, so clients may keep it for ever. */
   readonly cacheControl?: string;
 }
 
-/** A file never changes under its name: clients may keep it for ever (`no-transform`: no proxy may recompress it). */
-const IMMUTABLE = 'max-age=365000000, immutable, no-transform';
+// As the public index sends it; `no-transform`, because a proxy that recompresses an archive breaks its hash.
+const FOR_EVER = 'max-age=365000000, immutable, no-transform';
 
 /**
- * Answers with a file: 200, 206, 304, 416, or 302 when the store lets the client fetch the bytes itself (GET only: pip's lazy
- * wheel does not follow a redirected HEAD). Never a `Content-Encoding`. Throws what `file.open()` throws while nothing is sent;
- * a failure after the first byte destroys the connection, so that a short body is never taken for the whole.
+ * Answers with a file: 200, 206, 304, or 302 when the store lets the client fetch the bytes itself (GET only: pip's lazy wheel
+ * does not follow a redirected HEAD). Never a `Content-Encoding`. Throws `range-not-satisfiable`, and what `file.open()` throws,
+ * while nothing is sent; a failure after the first byte destroys the connection, so that a short body never passes for the whole.
  */
 export async function sendFile(
   req: IncomingMessage,
   res: ServerResponse,
   file: ServedFile,
-  options: FileHeaders & { readonly isPublic?: boolean } = {},
+  options: SendFileOptions,
 ): Promise<void> {
   const etag = file.digest === undefined ? undefined : `"${file.digest}"`;
-  setFileHeaders(res, file, etag, options);
+  const headers = fileHeaders(file, etag, options);
   if (etag !== undefined && matchesEtag(req.headers['if-none-match'], etag)) {
-    res.writeHead(304).end();
+    res.writeHead(304, headers).end();
     return;
   }
-  const rangeHeader = allowsRange(req.headers['if-range'], etag, file.modifiedAt) ? req.headers.range : undefined;
   if (req.method === 'HEAD' && file.size !== undefined) {
-    sendHead(res, file.size, rangeHeader);
+    res.writeHead(200, { ...headers, 'Content-Length': file.size }).end();
     return;
   }
-  if (req.method === 'GET') {
-    const location = await file.locate();
-    if (location !== undefined) {
-      res.setHeader('Cache-Control', 'no-store');
-      res.writeHead(302, { Location: location.href, 'Content-Length': 0 }).end();
-      return;
-    }
+  const location = req.method === 'GET' ? await file.locate() : undefined;
+  if (location !== undefined) {
+    res.writeHead(302, { Location: location.href, 'Cache-Control': 'no-store', 'Content-Length': 0 }).end();
+    return;
   }
+  await sendBody(req, res, file, { etag, headers });
+}
+
+async function sendBody(
+  req: IncomingMessage,
+  res: ServerResponse,
+  file: ServedFile,
+  { etag, headers }: { etag: string | undefined; headers: OutgoingHttpHeaders },
+): Promise<void> {
   const body = await file.open();
   try {
-    const range = body.size === undefined ? 'whole' : parseRange(rangeHeader, body.size);
-    if (range === 'unsatisfiable') throw outOfRange(body.size ?? 0);
-    if (range === 'whole') {
-      res.writeHead(200, body.size === undefined ? {} : { 'Content-Length': body.size });
-    } else {
-      res.writeHead(206, {
-        'Content-Range': `bytes ${range.start}-${range.end}/${body.size}`,
-        'Content-Length': range.end - range.start + 1,
+    const { size } = body;
+    const asked = allowsRange(single(req.headers['if-range']), etag, file.modifiedAt) ? req.headers.range : undefined;
+    const range = size === undefined || req.method === 'HEAD' ? 'whole' : parseRange(asked, size);
+    if (range === 'unsatisfiable') {
+      throw new Problem('range-not-satisfiable', `The file has ${size} bytes.`, {
+        headers: { 'Content-Range': `bytes */${size}` },
       });
     }
-    if (req.method === 'HEAD') {
-      res.end();
-      return;
+    if (range === 'whole') {
+      if (size !== undefined) headers['Content-Length'] = size;
+      res.writeHead(200, headers);
+    } else {
+      headers['Content-Range'] = `bytes ${range.start}-${range.end}/${size}`;
+      headers['Content-Length'] = range.end - range.start + 1;
+      res.writeHead(206, headers);
     }
-    await body.send(range === 'whole' ? undefined : range, res);
+    if (req.method !== 'HEAD') await body.send(range === 'whole' ? undefined : range, res);
     if (!res.destroyed) res.end();
   } catch (error) {
-    if (res.headersSent) res.destroy(error instanceof Error ? error : undefined);
+    if (res.headersSent) res.destroy();
     throw error;
   } finally {
     body.close();
   }
 }
 
-function setFileHeaders(
-  res: ServerResponse,
-  file: ServedFile,
-  etag: string | undefined,
-  options: FileHeaders & { readonly isPublic?: boolean },
-): void {
-  res.setHeader('Content-Type', file.contentType);
-  res.setHeader('Accept-Ranges', 'bytes');
-  res.setHeader('X-Content-Type-Options', 'nosniff');
-  // Uploaded bytes are somebody's: should a browser show them, they may do nothing (stored XSS).
-  res.setHeader('Content-Security-Policy', "default-src 'none'; sandbox");
-  res.setHeader(
-    'Cache-Control',
-    options.cacheControl ?? `${options.isPublic === true ? 'public' : 'private'}, ${IMMUTABLE}`,
-  );
-  res.setHeader('Cache-Status', cacheStatus(file.origin));
-  if (etag !== undefined) res.setHeader('ETag', etag);
-  if (file.modifiedAt !== undefined) res.setHeader('Last-Modified', new Date(file.modifiedAt).toUTCString());
-  for (const [name, value] of Object.entries(options.headers ?? {})) res.setHeader(name, value);
+function fileHeaders(file: ServedFile, etag: string | undefined, options: SendFileOptions): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = {
+    'Content-Type': file.contentType,
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': options.cacheControl ?? `${options.isPublic ? 'public' : 'private'}, ${FOR_EVER}`,
+    'Cache-Status': cacheStatus(file.origin),
+    'X-Content-Type-Options': 'nosniff',
+    // The bytes are somebody's: should a browser show them, they may do nothing (stored XSS).
+    'Content-Security-Policy': "default-src 'none'; sandbox",
+    ...options.headers,
+  };
+  if (etag !== undefined) headers.ETag = etag;
+  if (file.modifiedAt !== undefined) headers['Last-Modified'] = new Date(file.modifiedAt).toUTCString();
+  return headers;
 }
 
-function sendHead(res: ServerResponse, size: number, rangeHeader: string | undefined): void {
-  const range = parseRange(rangeHeader, size);
-  if (range === 'unsatisfiable') throw outOfRange(size);
-  if (range === 'whole') res.writeHead(200, { 'Content-Length': size });
-  else {
-    res.writeHead(206, {
-      'Content-Range': `bytes ${range.start}-${range.end}/${size}`,
-      'Content-Length': range.end - range.start + 1,
-    });
-  }
-  res.end();
-}
-
-function outOfRange(size: number): Problem {
-  return new Problem('range-not-satisfiable', `The file has ${size} bytes.`, {
-    headers: { 'Content-Range': `bytes */${size}` },
-  });
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header[0] : header;
 }
