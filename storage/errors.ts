@@ -37,3 +37,21 @@ export class StorageUnavailableError extends Error {
     this.name = 'StorageUnavailableError';
   }
 }
+
+/** More bytes were written to a spool than it may hold. */
+export class SpoolLimitError extends Error {
+  readonly maxBytes: number;
+  constructor(maxBytes: number) {
+    super(`more than ${maxBytes} bytes`);
+    this.name = 'SpoolLimitError';
+    this.maxBytes = maxBytes;
+  }
+}
+
+/** The spool was given up before it was finished, or its descriptor is closed already. */
+export class SpoolGoneError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'SpoolGoneError';
+  }
+}

@@ -1,0 +1,92 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+
+/** An engine of a test run, or why there is none: `describe('…', { skip: engine.skip ?? false }, …)`. */
+export type Started<E> = (E & { readonly skip?: undefined; stop(): Promise<void> }) | { readonly skip: string };
+
+export interface PostgresEngine {
+  /** Connection string of the superuser's database `app`. A test file makes its own databases from it. */
+  readonly url: string;
+}
+
+export interface S3Engine {
+  readonly engine: 'versitygw' | 's3proxy';
+  readonly endpoint: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly region: string;
+  readonly forcePathStyle: boolean;
+  /** Of the server itself, for tests that pause or kill it. */
+  readonly pid: number;
+}
+
+/** A fresh PostgreSQL cluster of this test process, reached over a unix socket; gone when the process is. */
+export async function startPostgres(): Promise<Started<PostgresEngine>> {
+  const started = await run('pg-start.sh', []);
+  if ('skip' in started) return absent(`PostgreSQL: ${started.skip}`);
+  return { url: started.line, stop: started.stop };
+}
+
+/** A fresh S3 server on a free loopback port, without a bucket; gone when the process is. */
+export async function startS3(engine: S3Engine['engine']): Promise<Started<S3Engine>> {
+  const folder = engine === 'versitygw' ? find('versitygw', '') : find('lib', 's3proxy');
+  if (!folder) return absent(`${engine} is not installed (test/engines/README.md)`);
+  const started = await run('s3-start.sh', [engine, String(await freePort()), folder]);
+  if ('skip' in started) return absent(`${engine}: ${started.skip}`);
+  return { ...(JSON.parse(started.line) as S3Engine), stop: started.stop };
+}
+
+function absent(reason: string): { readonly skip: string } {
+  if (process.env.CI === 'true') throw new Error(`${reason}; with CI=true this is a failure`);
+  return { skip: reason };
+}
+
+/** The folder that holds `name`: `$STORMCELLAR_ENGINES` first, then the cache that `.ci/run` fills. */
+function find(name: string, below: string): string | undefined {
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'stormcellar-ci');
+  const roots = [process.env.STORMCELLAR_ENGINES, join(cache, 'bin'), cache];
+  for (const root of roots) if (root && existsSync(join(root, below, name))) return join(root, below);
+  return undefined;
+}
+
+type Run = { readonly line: string; stop(): Promise<void> } | { readonly skip: string };
+
+/** Starts a script that prints one line when its engine answers, and ends the engine when its standard input closes. */
+async function run(script: string, args: readonly string[]): Promise<Run> {
+  const path = fileURLToPath(new URL(`../engines/${script}`, import.meta.url));
+  const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn('bash', [path, ...args], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let complaint = '';
+  child.stderr.on('data', (text: Buffer) => {
+    complaint = (complaint + text.toString()).slice(-4000);
+  });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const first = new Promise<string>((resolve) => createInterface(child.stdout).once('line', resolve));
+  const line = await Promise.race([first, exited]);
+  if (typeof line === 'string') {
+    const stop = async (): Promise<void> => {
+      child.stdin.end();
+      await exited;
+    };
+    return { line, stop };
+  }
+  // 3 is how the scripts say that the engine itself is missing.
+  if (line === 3) return { skip: complaint.trim() };
+  throw new Error(`${script} ended with ${line}: ${complaint}`);
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
