@@ -3,11 +3,18 @@ import type { AccessTables } from './tables/access.ts';
 import type { BundleTables } from './tables/bundles.ts';
 import type { EventTables } from './tables/events.ts';
 import type { JobTables } from './tables/jobs.ts';
+import type { MigrationTables } from './tables/migrations.ts';
 import type { MirroringTables } from './tables/mirroring.ts';
 import type { ProjectTables } from './tables/projects.ts';
 
 /** The tables that `migrations/` makes, described by area in `tables/`. */
-export type Tables = ProjectTables & EventTables & AccessTables & BundleTables & JobTables & MirroringTables;
+export type Tables = ProjectTables &
+  EventTables &
+  AccessTables &
+  BundleTables &
+  JobTables &
+  MirroringTables &
+  MigrationTables;
 
 /**
  * Writes and types SQL; runs nothing. A driver takes `toOperationNode()` of a statement and compiles it for its own dialect

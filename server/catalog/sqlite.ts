@@ -1,0 +1,202 @@
+import { mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import Database from 'better-sqlite3';
+import { type SelectModifierNode, SqliteQueryCompiler } from 'kysely';
+import { type Clock, systemClock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Catalog, Outcome, Query, Script } from './catalog.ts';
+import { ScriptCompiler } from './compile.ts';
+import { CatalogFullError, CatalogQueryError, CatalogUnavailableError, CatalogUnusableError } from './errors.ts';
+import { migrate, readMigrations } from './migrate.ts';
+import { openWalSync, type WalSync } from './wal-sync.ts';
+
+export interface SqliteOptions {
+  /** The database's file, made when it is missing; or `':memory:'`. On a local disk: WAL does not work over a network. */
+  readonly path: string;
+  /** The folder `migrations/`. */
+  readonly migrationsDir: string;
+  readonly clock?: Clock;
+  readonly log?: Logger;
+}
+
+/** Opens, and brings up to date, a catalog on SQLite. Throws `CatalogUnusableError`, `CatalogUnavailableError`. */
+export async function openSqlite(options: SqliteOptions): Promise<Catalog> {
+  const { path, migrationsDir, clock = systemClock, log } = options;
+  const migrations = await readMigrations(migrationsDir);
+  const inMemory = path === ':memory:';
+  const file = inMemory ? path : resolve(path);
+  const database = open(file);
+  try {
+    const catalog = new SqliteCatalog(database);
+    const applied = catalog.runWrite(() => migrate(migrations, { now: clock.nowMs(), phrase: (ddl) => ddl }));
+    if (applied.length > 0) log?.info({ migrations: applied }, 'the catalog has the schema of this version now');
+    if (!inMemory) catalog.syncWith(await openWalSync(`${file}-wal`));
+    return catalog;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function open(file: string): Database.Database {
+  let database: Database.Database | undefined;
+  try {
+    if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
+    database = new Database(file, { timeout: 5000 });
+    const mode = database.pragma('journal_mode = WAL', { simple: true });
+    if (mode !== 'wal' && mode !== 'memory') throw new Error(`write-ahead logging is not possible (${String(mode)})`);
+    // Every committed transaction is synced by us before it is acknowledged, off the event loop (wal-sync.ts); SQLite itself
+    // syncs around checkpoints, which is what NORMAL means in WAL mode.
+    database.pragma('synchronous = NORMAL');
+    database.pragma('foreign_keys = OFF');
+    // So that LIKE means the same as on PostgreSQL, and can use an index.
+    database.pragma('case_sensitive_like = ON');
+    database.pragma('temp_store = MEMORY');
+    database.pragma('cache_size = -16384');
+    database.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
+    return database;
+  } catch (cause) {
+    database?.close();
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CatalogUnusableError(`The catalog ${file} cannot be opened: ${reason}.`, { cause });
+  }
+}
+
+/** SQLite runs one transaction at a time, so a row lock has nothing to say here. */
+class UnlockedCompiler extends SqliteQueryCompiler {
+  protected override visitSelectModifier(node: SelectModifierNode): void {
+    if (node.modifier !== 'ForUpdate' && node.modifier !== 'SkipLocked') super.visitSelectModifier(node);
+  }
+}
+
+const KEPT_STATEMENTS = 500;
+
+/**
+ * Runs scripts synchronously: from its first query to its last nothing else of this process runs, so within one process a read
+ * script sees one state too. The event loop stands still meanwhile; scripts that walk long lists take them in pages.
+ */
+class SqliteCatalog implements Catalog {
+  readonly #database: Database.Database;
+  readonly #compiler = new ScriptCompiler(new UnlockedCompiler());
+  /** By text, least recently used first. */
+  readonly #statements = new Map<string, Database.Statement>();
+  #sync: WalSync | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(database: Database.Database) {
+    this.#database = database;
+  }
+
+  /** From now on `write` resolves only once its bytes are on disk. */
+  syncWith(sync: WalSync): void {
+    this.#sync = sync;
+  }
+
+  async read<T>(script: () => Script<T>): Promise<T> {
+    this.#checkOpen();
+    return this.#drive(script, 'read');
+  }
+
+  async write<T>(script: () => Script<T>): Promise<T> {
+    const result = this.runWrite(script);
+    if (this.#sync !== undefined) {
+      try {
+        await this.#sync.flush();
+      } catch (error) {
+        throw translate(error, 'COMMIT');
+      }
+    }
+    return result;
+  }
+
+  runWrite<T>(script: () => Script<T>): T {
+    this.#checkOpen();
+    this.#execute('BEGIN IMMEDIATE');
+    try {
+      const result = this.#drive(script, 'write');
+      this.#execute('COMMIT');
+      return result;
+    } catch (error) {
+      // SQLite has rolled back by itself after some errors, a full disk among them.
+      if (this.#database.inTransaction) this.#execute('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#sync?.close();
+    this.#statements.clear();
+    this.#database.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new CatalogUnavailableError('The catalog is closed');
+  }
+
+  #drive<T>(script: () => Script<T>, mode: 'read' | 'write'): T {
+    const steps = script();
+    let step = steps.next();
+    while (step.done !== true) step = steps.next(this.#run(step.value, mode));
+    return step.value;
+  }
+
+  #run(query: Query, mode: 'read' | 'write'): Outcome {
+    const { sql, parameters, writes } = this.#compiler.compile(query);
+    if (writes && mode === 'read') throw new CatalogQueryError('a script that only reads tried to write', sql);
+    try {
+      const statement = this.#prepare(sql);
+      if (statement.reader) {
+        const rows = statement.all(...parameters);
+        return { rows, changes: writes ? rows.length : 0 };
+      }
+      return { rows: [], changes: statement.run(...parameters).changes };
+    } catch (error) {
+      throw translate(error, sql);
+    }
+  }
+
+  #execute(sql: string): void {
+    try {
+      this.#prepare(sql).run();
+    } catch (error) {
+      throw translate(error, sql);
+    }
+  }
+
+  #prepare(sql: string): Database.Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      if (this.#statements.size >= KEPT_STATEMENTS) {
+        for (const [oldest] of this.#statements) {
+          this.#statements.delete(oldest);
+          break;
+        }
+      }
+    } else {
+      this.#statements.delete(sql);
+    }
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+// Result codes that tell of the database or the machine, not of the statement: https://www.sqlite.org/rescode.html
+const UNAVAILABLE = /^SQLITE_(BUSY|LOCKED|IOERR|CORRUPT|NOTADB|CANTOPEN|READONLY|NOMEM|PROTOCOL|PERM|AUTH)/;
+
+function translate(cause: unknown, sql: string): Error {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  const message = cause instanceof Error ? cause.message : String(cause);
+  if (code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT') {
+    return new CatalogFullError(`The catalog's disk is full: ${message}`, { cause });
+  }
+  if (UNAVAILABLE.test(code) || (code !== '' && !code.startsWith('SQLITE_'))) {
+    return new CatalogUnavailableError(`The catalog does not work: ${message}`, { cause });
+  }
+  return new CatalogQueryError(message, sql, { cause });
+}

@@ -1,0 +1,49 @@
+import type { BlobStore, Spooled } from '../storage/blob-store.ts';
+import { StorageFullError, StorageUnavailableError } from '../storage/errors.ts';
+import type { BlobKeeper } from './blob-keeper.ts';
+import { touchBlob } from './catalog/blobs.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import { CatalogFullError } from './catalog/errors.ts';
+import type { Clock } from './clock.ts';
+
+const RETRY_MS = 1000;
+/** A collector removes a batch in seconds; one that has died is waited out only by callers that come back later. */
+const TRIES = 60;
+
+/**
+ * The keeper over a catalog and a store. Order: first the row that keeps garbage collection away, then the bytes, and the caller
+ * then adds the row that names them. A process that dies in between leaves a blob that nothing refers to, which is collected.
+ */
+export function createBlobKeeper(parts: {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+}): BlobKeeper {
+  const { catalog, blobs, clock } = parts;
+
+  async function hold(blob: Spooled): Promise<void> {
+    for (let attempt = 1; attempt <= TRIES; attempt += 1) {
+      const held = await touch(blob);
+      if (held === 'kept') return;
+      await clock.sleep(RETRY_MS);
+    }
+    throw new StorageUnavailableError(`blob ${blob.digest} is being removed at this moment`);
+  }
+
+  async function touch(blob: Spooled): Promise<'kept' | 'doomed'> {
+    try {
+      return await catalog.write(() => touchBlob(blob, clock.nowMs()));
+    } catch (error) {
+      // Rows and bytes often share a disk, and for the caller it is one and the same misfortune.
+      if (error instanceof CatalogFullError) throw new StorageFullError(error.message, { cause: error });
+      throw error;
+    }
+  }
+
+  return {
+    keep: async (blob) => {
+      await hold(blob);
+      await blobs.put(blob);
+    },
+  };
+}
