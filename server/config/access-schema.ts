@@ -4,7 +4,7 @@ import { duration } from './units.ts';
 import { namePattern, plainUrl } from './values.ts';
 
 const patterns = (what: string) =>
-  z.array(namePattern()).nullable().default(null).describe(`${what} (\`acme-*\`); \`null\` is every one.`);
+  z.array(namePattern()).nullable().prefault(null).describe(`${what} (\`acme-*\`); \`null\` is every one.`);
 
 /** What needs no token, and how many wrong ones are borne. */
 export const access = z
@@ -49,7 +49,7 @@ export const oidc = z
     tokenLifetime: duration({ least: '1s', most: '1h' })
       .prefault('15m')
       .describe('How long a token that was minted this way is good.'),
-    issuers: z.array(issuer).default([]).describe('Who is trusted to vouch for a CI job.'),
+    issuers: z.array(issuer).prefault([]).describe('Who is trusted to vouch for a CI job.'),
   })
   .prefault({})
   .describe('Trusted publishing: CI jobs trade the identity token of their platform for a short-lived token of ours.');

@@ -59,7 +59,7 @@ const upstreamKeys = z.strictObject({
     .describe('While it is down: pause between two attempts, in the background, to reach it.'),
   fallbacks: z
     .array(indexAddress())
-    .default([])
+    .prefault([])
     .describe('Further addresses of the same index. Bytes from there are accepted by the same sha256 only.'),
   proxy: z
     .string({ error: '"environment", "none", or the http(s) address of a proxy' })
@@ -108,7 +108,7 @@ export const indexes = z
         .describe('Names of repositories, in order: the first that knows a project answers for it alone.'),
       private: z
         .array(namePattern())
-        .default([])
+        .prefault([])
         .describe('Names or patterns (`acme-*`) that are never asked of an upstream, even before their first upload.'),
     }),
   )

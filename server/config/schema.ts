@@ -185,7 +185,10 @@ export const configSchema = z.strictObject({
 });
 
 /** The configuration as the program sees it: defaults filled in, durations in milliseconds, sizes in bytes. */
-export type Config = z.output<typeof configSchema>;
+export type Config = z.output<typeof configSchema> & {
+  /** `STORMCELLAR_ADMIN_TOKEN`: an admin token for as long as it is set. Never in the file. */
+  readonly bootstrapToken?: string;
+};
 export type RepositoryConfig = Config['repositories'][string];
 /** A repository of kind `upstream`. */
 export type UpstreamConfig = Extract<RepositoryConfig, { kind: 'upstream' }>;

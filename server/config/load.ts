@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import { checkSettings } from './check.ts';
+import { type Complaint, ConfigError, pathText } from './complaints.ts';
+import { isObject } from './keys.ts';
+import { applyEnvironment } from './overrides.ts';
+import { type Environment, resolveReferences } from './references.ts';
+import type { Config } from './schema.ts';
+
+export interface LoadOptions {
+  /** The file to read; else the one that `STORMCELLAR_CONFIG` names; else none, and the defaults hold. */
+  readonly file?: string;
+  readonly env?: Environment;
+}
+
+const LEAST_TOKEN = 20;
+
+/** File and environment to a `Config`. Throws `ConfigError` with every complaint at once. */
+export async function loadConfig({ file, env = process.env }: LoadOptions = {}): Promise<Config> {
+  const name = file ?? (env.STORMCELLAR_CONFIG || undefined);
+  const read = name === undefined ? {} : await readConfigFile(name);
+  const { value, complaints } = await resolveReferences(read, env);
+  const raw = isObject(value) ? value : {};
+  const fromEnv = applyEnvironment(raw, env);
+  const variables = new Map(fromEnv.overrides.map(({ path, variable }) => [pathText(path), variable]));
+  const { settings, complaints: found } = checkSettings(raw);
+  const all = [...complaints, ...fromEnv.complaints, ...found, ...tokenComplaints(env)].map((complaint) => {
+    const variable = variables.get(complaint.path);
+    return variable === undefined ? complaint : { ...complaint, path: `${complaint.path} (${variable})` };
+  });
+  if (settings === undefined || all.length > 0) throw new ConfigError(withoutEchoes(all, complaints));
+  const bootstrapToken = env.STORMCELLAR_ADMIN_TOKEN;
+  return bootstrapToken ? { ...settings, bootstrapToken } : settings;
+}
+
+/** What a missing reference left behind is told once, not again as a missing key. */
+function withoutEchoes(all: readonly Complaint[], first: readonly Complaint[]): Complaint[] {
+  return all.filter((one) => first.includes(one) || !first.some(({ path }) => path === one.path));
+}
+
+async function readConfigFile(file: string): Promise<Record<string, unknown>> {
+  const path = `configuration file ${file}`;
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const found = code === 'ENOENT' ? 'no such file' : `a file that cannot be read (${code})`;
+    throw new ConfigError([{ path, found, expected: 'a readable JSON file' }]);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (error) {
+    const where = String(error instanceof Error ? error.message : error).replaceAll(/\s+/g, ' ');
+    throw new ConfigError([{ path, found: `what is not JSON: ${where}`, expected: 'a JSON object' }]);
+  }
+  if (isObject(value)) return value;
+  throw new ConfigError([{ path, found: 'JSON that is no object', expected: 'a JSON object' }]);
+}
+
+function tokenComplaints(env: Environment): Complaint[] {
+  const token = env.STORMCELLAR_ADMIN_TOKEN ?? '';
+  if (token === '' || token.length >= LEAST_TOKEN) return [];
+  const expected = `at least ${LEAST_TOKEN}`;
+  return [{ path: 'STORMCELLAR_ADMIN_TOKEN', found: `${token.length} characters`, expected }];
+}
