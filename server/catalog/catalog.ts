@@ -94,7 +94,15 @@ export class Placeholder {
 }
 
 // Hands out a placeholder for whatever name is asked for.
-const PLACEHOLDERS: unknown = new Proxy({}, { get: (_target, name) => new Placeholder(String(name)) });
+const PLACEHOLDERS: unknown = new Proxy(
+  {},
+  {
+    get: (_target, name) => new Placeholder(String(name)),
+    ownKeys: () => {
+      throw new TypeError('the parameters of a prepared statement are named one by one, not spread');
+    },
+  },
+);
 
 /** A statement that is finished: its tree is made once. */
 class Built implements OperationNodeSource {

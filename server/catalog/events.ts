@@ -42,7 +42,15 @@ export interface EventFilter {
 
 const insertEvent = prepared(
   (p: { id: string; at: number; kind: string; by: string; address: string | null; subject: string; detail: string }) =>
-    sql.insertInto('event').values(p),
+    sql.insertInto('event').values({
+      id: p.id,
+      at: p.at,
+      kind: p.kind,
+      by: p.by,
+      address: p.address,
+      subject: p.subject,
+      detail: p.detail,
+    }),
 );
 
 /** Adds to the audit trail. Belongs in the script that makes the change. */

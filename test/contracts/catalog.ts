@@ -9,7 +9,7 @@ const insert = (digest: string, size?: number) => sql.insertInto('blob').values(
 const sizeOf = (digest: string) => sql.selectFrom('blob').select('size').where('digest', '=', digest);
 const findBlob = prepared((p: { digest: string }) => sql.selectFrom('blob').selectAll().where('digest', '=', p.digest));
 const insertBlob = prepared((p: { digest: string; size: number; doomed_at: number | null }) =>
-  sql.insertInto('blob').values({ ...p, digest: p.digest, size: p.size, doomed_at: p.doomed_at, stored_at: 7 }),
+  sql.insertInto('blob').values({ digest: p.digest, size: p.size, doomed_at: p.doomed_at, stored_at: 7 }),
 );
 
 /** What every catalog promises. `make` opens one of its own, with every migration and no rows. */
