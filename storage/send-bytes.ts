@@ -59,6 +59,25 @@ export async function sendBytes(source: ByteSource, range: OpenRange, out: Writa
   }
 }
 
+/**
+ * Writes `bytes`, which nobody will change, to `out` and does not end it. Does not wait for a connection to take them: they are
+ * shared, so a slow client holds up nothing. Rejects with the failure of any other kind of `out`.
+ */
+export async function sendWhole(bytes: Buffer, out: Writable): Promise<void> {
+  if (bytes.length === 0 || out.destroyed) return;
+  if (isConnection(out)) {
+    out.write(bytes);
+    return;
+  }
+  const sink = new Sink(out);
+  try {
+    await sink.write(bytes, bytes.length);
+    sink.complain();
+  } finally {
+    sink.leave();
+  }
+}
+
 /** The same bytes as a stream. `done` is called once, when the stream is closed for whatever reason. */
 export function readBytes(source: ByteSource, range: OpenRange, done: () => void): Readable {
   let position = range.start;
@@ -91,6 +110,10 @@ function limitOf(range: OpenRange, position: number): number {
   return range.end === undefined ? Number.POSITIVE_INFINITY : range.end + 1 - position;
 }
 
+function isConnection(out: Writable): boolean {
+  return out instanceof ServerResponse || out instanceof Socket;
+}
+
 /** `out` as the loop sees it: one thing waited for at a time, and no waiting once it has gone. */
 class Sink {
   readonly #out: Writable;
@@ -100,7 +123,7 @@ class Sink {
 
   constructor(out: Writable) {
     this.#out = out;
-    this.#connection = out instanceof ServerResponse || out instanceof Socket;
+    this.#connection = isConnection(out);
     out.on('close', this.#closed).on('error', this.#failed);
   }
 

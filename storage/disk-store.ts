@@ -1,0 +1,201 @@
+import { constants } from 'node:fs';
+import { access, lstat, mkdir, open, statfs, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable, type Writable } from 'node:stream';
+import { BLOB_FOLDER, blobPath, checkRange } from './blob-path.ts';
+import type { BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
+import { STEP_BYTES } from './buffer-pool.ts';
+import type { Digest } from './digest.ts';
+import { listBlobs } from './disk-list.ts';
+import { DurableFolder, type OnStep } from './durable-folder.ts';
+import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
+import { codeOf, fileError } from './file-errors.ts';
+import { Lru } from './lru.ts';
+import { type OpenBlob, OpenBlobs } from './open-blobs.ts';
+import { sendBytes, sendWhole } from './send-bytes.ts';
+import { sweepSpools } from './spool.ts';
+
+export interface DiskStoreOptions {
+  /** Bytes of the file system that are left alone. */
+  readonly minFreeBytes: number;
+  /** Memory for blobs of at most 256 KiB that are served often. 32 MiB when left out. */
+  readonly memoryBytes?: number;
+  /** Descriptors kept open. 256 when left out. */
+  readonly openFiles?: number;
+  /** Milliseconds since 1970. The system's clock when left out. */
+  readonly nowMs?: () => number;
+  readonly onStep?: OnStep;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Blobs as files `sha256/ab/cd/<hex>` below one folder; nothing outside it is read or written. */
+export class DiskStore implements BlobStore {
+  readonly #root: string;
+  readonly #minFreeBytes: number;
+  readonly #folder: DurableFolder;
+  readonly #open: OpenBlobs;
+  readonly #small: Lru<Digest, Buffer>;
+
+  private constructor(root: string, options: DiskStoreOptions) {
+    this.#root = root;
+    this.#minFreeBytes = options.minFreeBytes;
+    this.#folder = new DurableFolder(root, options.onStep ?? (() => {}));
+    this.#open = new OpenBlobs(options.openFiles ?? 256);
+    this.#small = new Lru({ capacity: options.memoryBytes ?? 32 * 1024 * 1024, weigh: (bytes) => bytes.length });
+  }
+
+  /** Makes the folder if need be, and removes what dead processes left in it. Throws `StorageUnavailableError`. */
+  static async open(root: string, options: DiskStoreOptions): Promise<DiskStore> {
+    const store = new DiskStore(root, options);
+    try {
+      await mkdir(join(root, BLOB_FOLDER), { recursive: true });
+      await sweepSpools(store.#folder.incoming, (options.nowMs ?? Date.now)() - DAY_MS);
+    } catch (error) {
+      throw fileError(`opening ${root}`, error);
+    }
+    return store;
+  }
+
+  async put(blob: Spooled): Promise<void> {
+    const path = blobPath(blob.digest);
+    try {
+      const { size } = await lstat(blob.path);
+      if (size !== blob.size) throw new Error(`the file has ${size} bytes instead of ${blob.size}`);
+      await this.#folder.take(blob.path, path);
+    } catch (error) {
+      throw fileError(`storing ${blob.digest}`, error);
+    }
+    this.#forget(blob.digest);
+  }
+
+  async open(digest: Digest, range?: ByteRange): Promise<Readable> {
+    const file = await open(this.#path(digest), constants.O_RDONLY | constants.O_NOFOLLOW).catch(this.#missing(digest));
+    try {
+      if (range) checkRange(range, (await file.stat()).size);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    if (range && range.end < range.start) {
+      await file.close();
+      return Readable.from([]);
+    }
+    return file.createReadStream({ highWaterMark: STEP_BYTES, ...range });
+  }
+
+  async send(digest: Digest, range: ByteRange, out: Writable): Promise<void> {
+    const small = this.#small.get(digest) ?? (await this.#readOrSend(digest, range, out));
+    if (!small) return;
+    checkRange(range, small.length);
+    await sendWhole(small.subarray(range.start, range.end + 1), out);
+  }
+
+  /** A small blob's bytes, remembered from now on; of a large one the range is sent. */
+  async #readOrSend(digest: Digest, range: ByteRange, out: Writable): Promise<Buffer | undefined> {
+    const blob = await this.#open.open(digest, this.#path(digest)).catch(this.#missing(digest));
+    try {
+      if (blob.size <= STEP_BYTES) return await this.#remember(digest, blob);
+      checkRange(range, blob.size);
+      const { sent, closed } = await sendBytes(fixed(blob), range, out);
+      if (!closed && sent !== range.end + 1 - range.start) throw shortened(digest);
+      return undefined;
+    } finally {
+      blob.file.release();
+    }
+  }
+
+  async #remember(digest: Digest, blob: OpenBlob): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafeSlow(blob.size);
+    const count = await blob.file.read(bytes, blob.size, 0);
+    if (count !== blob.size) throw shortened(digest);
+    if (this.#open.isCurrent(digest, blob)) this.#small.set(digest, bytes);
+    return bytes;
+  }
+
+  async stat(digest: Digest): Promise<BlobStat | undefined> {
+    try {
+      return { digest, size: (await lstat(this.#path(digest)).catch(this.#missing(digest))).size };
+    } catch (error) {
+      if (error instanceof BlobNotFoundError) return undefined;
+      throw error;
+    }
+  }
+
+  async locate(): Promise<undefined> {
+    return undefined;
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    const path = this.#path(digest);
+    try {
+      await unlink(path);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw fileError(`deleting ${digest}`, error);
+    }
+    this.#forget(digest);
+  }
+
+  #forget(digest: Digest): void {
+    this.#open.forget(digest);
+    this.#small.delete(digest);
+  }
+
+  async *list(after?: Digest): AsyncGenerator<BlobStat> {
+    try {
+      yield* listBlobs(this.#root, after);
+    } catch (error) {
+      throw fileError('listing blobs', error);
+    }
+  }
+
+  async spareBytes(): Promise<number> {
+    try {
+      const { bavail, bsize } = await statfs(this.#root);
+      return Math.max(0, bavail * bsize - this.#minFreeBytes);
+    } catch (error) {
+      throw fileError('asking for free space', error);
+    }
+  }
+
+  async check(): Promise<void> {
+    try {
+      await access(join(this.#root, BLOB_FOLDER), constants.R_OK | constants.W_OK);
+    } catch (error) {
+      throw fileError(`looking at ${this.#root}`, error);
+    }
+  }
+
+  /** Closes the descriptors that are kept. What is under way is not disturbed. */
+  close(): void {
+    this.#open.close();
+    this.#small.clear();
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#root, blobPath(digest));
+  }
+
+  /** What a failure to find a blob means: a store that has lost its whole folder has no say on what is missing. */
+  #missing(digest: Digest): (error: unknown) => Promise<never> {
+    return async (error) => {
+      if (codeOf(error) !== 'ENOENT') throw fileError(`reading ${digest}`, error);
+      await this.check();
+      throw new BlobNotFoundError(digest, { cause: error });
+    };
+  }
+}
+
+function fixed({ file, size }: OpenBlob): {
+  available: (position: number) => number;
+  read: (buffer: Buffer, length: number, position: number) => Promise<number>;
+} {
+  return {
+    available: (position) => size - position,
+    read: (buffer, length, position) => file.read(buffer, length, position),
+  };
+}
+
+function shortened(digest: Digest): StorageUnavailableError {
+  return new StorageUnavailableError(`the file of ${digest} became shorter while it was read`);
+}
