@@ -18,6 +18,8 @@ export interface Principal extends Grant {
   readonly name: string;
   /** Id of the token, when there is one in the catalog. */
   readonly tokenId?: string;
+  /** When these rights end, in ms since 1970; absent: never. */
+  readonly expiresAt?: number;
 }
 
 /** What an action is to be done to. `server`: everything that is not a project or an application. */
