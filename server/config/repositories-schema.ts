@@ -74,7 +74,10 @@ const upstreamKeys = z.strictObject({
     .describe('PEM file of certificate authorities to trust besides the well-known ones.'),
 });
 
-/** Credentials may stand in the address or in their own keys; the program sees them in their own keys only. */
+/**
+ * Credentials may stand in the address or in their own keys; the program sees them in their own keys only. `urlFrom`: where the
+ * address that `auto` stands for was found, in words, once it was.
+ */
 const upstream = upstreamKeys.transform(({ url: address, ...keys }, context) => {
   const both = address.username !== null && (keys.username !== null || keys.password !== null);
   if (both) {
@@ -86,6 +89,7 @@ const upstream = upstreamKeys.transform(({ url: address, ...keys }, context) => 
     url: address.url,
     username: keys.username ?? address.username,
     password: keys.password ?? address.password,
+    urlFrom: null as string | null,
   };
 });
 
