@@ -51,7 +51,7 @@ interface UpstreamPageTable {
   body: string;
 }
 
-interface UpstreamStateTable {
+export interface UpstreamStateTable {
   repository: string;
   state: string;
   since: number;

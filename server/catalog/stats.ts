@@ -1,0 +1,32 @@
+import { first, type Script } from './catalog.ts';
+import { sql } from './schema.ts';
+
+/** How much is here. Counts rows: not for a request path that is asked often. */
+export interface Counts {
+  readonly projects: number;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** What one repository holds: pages it knows, files that are stored, their bytes. */
+export function* countRepository(repository: string): Script<Counts> {
+  const projects = yield* first(
+    sql
+      .selectFrom('project')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('repository', '=', repository)
+      .where('present', '=', 1),
+  );
+  const files = yield* first(
+    sql
+      .selectFrom('file')
+      .select((eb) => [eb.fn.countAll<number>().as('count'), eb.fn.sum<number | null>('size').as('bytes')])
+      .where('repository', '=', repository)
+      .where('deleted_at', 'is', null),
+  );
+  return {
+    projects: Number(projects?.count ?? 0),
+    files: Number(files?.count ?? 0),
+    bytes: Number(files?.bytes ?? 0),
+  };
+}

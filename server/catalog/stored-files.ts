@@ -1,0 +1,191 @@
+import type { Digest } from '../../storage/digest.ts';
+import type { DistributionFile, ProjectStatus } from '../model/distribution-file.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { all, first, run, type Script } from './catalog.ts';
+import { sql } from './schema.ts';
+
+/** A file whose bytes are stored. */
+export interface StoredFile {
+  readonly filename: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly storedAt: number;
+  readonly uploadTime: string | undefined;
+  /** Of its project: an administrator's word before the upstream's. */
+  readonly status: ProjectStatus;
+}
+
+/** A stored file and its project's status, in one read: what a hot file costs. */
+export function* findStoredFile(
+  repository: string,
+  name: ProjectName,
+  filename: string,
+): Script<StoredFile | undefined> {
+  const row = yield* first(
+    sql
+      .selectFrom('file')
+      .leftJoin('project', (join) =>
+        join.onRef('project.name', '=', 'file.project').onRef('project.repository', '=', 'file.repository'),
+      )
+      .select([
+        'file.filename',
+        'file.digest',
+        'file.size',
+        'file.stored_at',
+        'file.detail',
+        'project.status',
+        'project.status_override',
+      ])
+      .where('file.project', '=', name)
+      .where('file.filename', '=', filename)
+      .where('file.repository', '=', repository)
+      .where('file.deleted_at', 'is', null),
+  );
+  if (row === undefined) return undefined;
+  return {
+    filename: row.filename,
+    digest: row.digest as Digest,
+    size: row.size,
+    storedAt: row.stored_at,
+    uploadTime: (JSON.parse(row.detail) as DistributionFile).uploadTime,
+    status: (row.status_override ?? row.status ?? 'active') as ProjectStatus,
+  };
+}
+
+/** The core metadata that is kept of a file, and its project's status. */
+export function* findStoredMetadata(
+  repository: string,
+  name: ProjectName,
+  filename: string,
+): Script<{ readonly digest: Digest; readonly size: number } | undefined> {
+  const row = yield* first(
+    sql
+      .selectFrom('core_metadata')
+      .select(['digest', 'size'])
+      .where('project', '=', name)
+      .where('filename', '=', filename)
+      .where('repository', '=', repository),
+  );
+  return row === undefined ? undefined : { digest: row.digest as Digest, size: row.size };
+}
+
+/** Digest and size of every stored file and metadata of a project, by file name. */
+export function* findHoldings(
+  repository: string,
+  name: ProjectName,
+): Script<{
+  readonly files: ReadonlyMap<string, { readonly digest: Digest; readonly size: number }>;
+  readonly metadata: ReadonlyMap<string, Digest>;
+}> {
+  const files = yield* all(
+    sql
+      .selectFrom('file')
+      .select(['filename', 'digest', 'size'])
+      .where('project', '=', name)
+      .where('repository', '=', repository)
+      .where('deleted_at', 'is', null),
+  );
+  const metadata = yield* all(
+    sql
+      .selectFrom('core_metadata')
+      .select(['filename', 'digest'])
+      .where('project', '=', name)
+      .where('repository', '=', repository),
+  );
+  return {
+    files: new Map(files.map((row) => [row.filename, { digest: row.digest as Digest, size: row.size }])),
+    metadata: new Map(metadata.map((row) => [row.filename, row.digest as Digest])),
+  };
+}
+
+/** Core metadata whose bytes are kept: as upstream sent them, or extracted from the archive. */
+export interface KeptMetadata {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly source: 'upstream' | 'file';
+}
+
+/** What a pulled-through file is, once its bytes are kept. */
+export interface PulledFile {
+  readonly repository: string;
+  readonly project: ProjectName;
+  readonly detail: DistributionFile;
+  readonly version: string;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly metadata?: KeptMetadata;
+  /** The page that clients see changes by it (it gains a hash or core metadata). */
+  readonly changesPage: boolean;
+}
+
+/** Names the kept bytes of a pulled-through file. Again with the same name: the newer bytes count (a repair). */
+export function* recordPulledFile(file: PulledFile, now: number): Script<void> {
+  const { repository, project, digest, size } = file;
+  const { filename } = file.detail;
+  yield* run(
+    sql
+      .insertInto('file')
+      .values({
+        project,
+        filename,
+        repository,
+        version: file.version,
+        digest,
+        size,
+        detail: JSON.stringify(file.detail),
+        stored_at: now,
+        deleted_at: null,
+      })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['project', 'filename', 'repository'])
+          .doUpdateSet({ digest, size, stored_at: now, deleted_at: null }),
+      ),
+  );
+  if (file.metadata !== undefined) yield* recordMetadata(repository, project, filename, file.metadata);
+  yield* run(
+    sql
+      .updateTable('project')
+      .set((eb) => ({
+        stored_revision: eb('stored_revision', '+', 1),
+        ...(file.changesPage ? { revision: eb('revision', '+', 1), changed_at: now } : {}),
+      }))
+      .where('name', '=', project)
+      .where('repository', '=', repository),
+  );
+}
+
+/** Names the kept bytes of a file's core metadata. */
+export function* recordMetadata(
+  repository: string,
+  project: ProjectName,
+  filename: string,
+  metadata: KeptMetadata,
+): Script<void> {
+  yield* run(
+    sql
+      .insertInto('core_metadata')
+      .values({ project, filename, repository, ...metadata })
+      .onConflict((conflict) => conflict.columns(['project', 'filename', 'repository']).doUpdateSet({ ...metadata })),
+  );
+}
+
+/** Forgets that a file's bytes are stored, since they are not: the next request pulls them through again. */
+export function* forgetLostFile(repository: string, project: ProjectName, filename: string): Script<void> {
+  const changed = yield* run(
+    sql
+      .deleteFrom('file')
+      .where('project', '=', project)
+      .where('filename', '=', filename)
+      .where('repository', '=', repository)
+      .where('deleted_at', 'is', null),
+  );
+  if (changed === 0) return;
+  yield* run(
+    sql
+      .updateTable('project')
+      .set((eb) => ({ stored_revision: eb('stored_revision', '+', 1), revision: eb('revision', '+', 1) }))
+      .where('name', '=', project)
+      .where('repository', '=', repository),
+  );
+}

@@ -1,0 +1,53 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import express, { type NextFunction, type Request, type Response, type Router } from 'express';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { Problem } from '../problem.ts';
+import { sendProblem } from './problem-response.ts';
+import { beginContext } from './request-context.ts';
+import { logRequest } from './request-log.ts';
+
+export interface AppParts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** The client's address, of a trusted proxy's client when it says so. */
+  readonly addressOf: (req: IncomingMessage) => string;
+  /** Answers in front of Express, or says `false`. */
+  readonly hot: (req: IncomingMessage, res: ServerResponse) => boolean;
+  /** Open to everybody, before anybody is identified. */
+  readonly open: readonly Router[];
+  /** Says who asks; ends what must not go on. */
+  readonly authenticate: (req: Request, res: Response, next: NextFunction) => void | Promise<void>;
+  /** In order; the last ones take the widest addresses. */
+  readonly routers: readonly Router[];
+}
+
+const TEXT_ROUTE = /^(?:\/index\/[^/]+)?(?:\/at\/[^/]+)?(?:\/offline)?\/+(?:simple|legacy|pypi|integrity)(?:\/|$)/;
+
+/** The whole HTTP side: what is hot in front, all else through Express, and the two ends where errors arrive. */
+export function createHttpApp(parts: AppParts): RequestListener {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.set('query parser', 'simple');
+  for (const router of parts.open) app.use(router);
+  app.use(parts.authenticate);
+  for (const router of parts.routers) app.use(router);
+  app.use(() => {
+    throw new Problem('not-found', 'There is nothing at this address.');
+  });
+  // Express tells an error handler by its four parameters.
+  app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
+    sendProblem(req, res, error, { style: TEXT_ROUTE.test(req.originalUrl) ? 'text' : 'problem+json' });
+  });
+
+  return (req, res) => {
+    const { clock, log, metrics } = parts;
+    const { id } = beginContext(req, { address: parts.addressOf(req), nowMs: clock.nowMs(), log });
+    res.setHeader('X-Request-Id', id);
+    logRequest(req, res, { clock, metrics });
+    if (!parts.hot(req, res)) app(req, res);
+  };
+}

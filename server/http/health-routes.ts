@@ -1,0 +1,67 @@
+import { type Request, type Response, Router } from 'express';
+import type { BlobStore } from '../../storage/blob-store.ts';
+import type { Browse } from '../browse/overview.ts';
+import { problemOf } from '../failure.ts';
+import type { Metrics } from '../metrics.ts';
+
+export interface HealthParts {
+  readonly browse: Browse;
+  readonly blobs: BlobStore;
+  readonly metrics: Metrics;
+  /** Rejects when the catalog does not answer. */
+  readonly pingCatalog: () => Promise<void>;
+  /** What an administrator should set, such as an upstream that could not be found. */
+  readonly warnings: readonly string[];
+  /** The server takes no new work: a load balancer should send requests elsewhere. */
+  readonly isStopping: () => boolean;
+}
+
+/** `/livez` and `/readyz`: open to everybody, for load balancers. An upstream that is down does not make it unready. */
+export function healthRoutes(parts: HealthParts): Router {
+  const router = Router();
+  router.get('/livez', (_req: Request, res: Response) => {
+    answer(res, 200, { status: 'alive' });
+  });
+  router.get('/readyz', async (_req: Request, res: Response) => {
+    const reasons = (
+      await Promise.all([why('catalog', parts.pingCatalog), why('storage', () => parts.blobs.check())])
+    ).filter((reason) => reason !== undefined);
+    if (parts.isStopping()) reasons.push('the server is stopping');
+    const isReady = reasons.length === 0;
+    if (!isReady) res.setHeader('Retry-After', '5');
+    answer(res, isReady ? 200 : 503, {
+      status: isReady ? 'ready' : 'unready',
+      ...(isReady ? {} : { reasons }),
+      upstreams: parts.browse.conditions(),
+      ...(parts.warnings.length === 0 ? {} : { warnings: parts.warnings }),
+    });
+  });
+  return router;
+}
+
+/** `/metrics`: Prometheus text. Behind the same rule as reading. */
+export function metricsRoutes({ metrics }: { readonly metrics: Metrics }): Router {
+  const router = Router();
+  router.get('/metrics', async (_req: Request, res: Response) => {
+    res.setHeader('Content-Type', metrics.registry.contentType);
+    res.setHeader('Cache-Control', 'no-store');
+    res.end(await metrics.registry.metrics());
+  });
+  return router;
+}
+
+async function why(what: string, check: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await check();
+    return undefined;
+  } catch (error) {
+    return `${what}: ${problemOf(error).title}`;
+  }
+}
+
+function answer(res: Response, status: number, body: object): void {
+  res.setHeader('Content-Type', 'application/json');
+  res.setHeader('Cache-Control', 'no-store');
+  res.statusCode = status;
+  res.end(JSON.stringify(body));
+}

@@ -1,0 +1,136 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Authorizer } from '../access/authorizer.ts';
+import { matchesPatterns, type Principal } from '../model/access.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
+import type { FirstMatch } from '../repository/first-match.ts';
+import type { Pages } from '../repository/pages.ts';
+import type { View } from '../repository/repository.ts';
+import { negotiate } from '../simple/negotiate.ts';
+import { renderProjectList } from '../simple/render-list.ts';
+import { contextOf } from './request-context.ts';
+import { sendFile } from './send-file.ts';
+import { sendPage } from './send-page.ts';
+
+export interface IndexHandlerParts {
+  readonly pages: Pages;
+  readonly access: Authorizer;
+  /** Anybody may read, so shared caches may keep files. */
+  readonly isPublic: boolean;
+}
+
+/** What is asked of an index. */
+export interface IndexRequest {
+  readonly index: FirstMatch;
+  readonly view: View;
+  readonly name: ProjectName;
+}
+
+/** Answers for project pages and files: the one place, whether a request came by the hot path or through Express. */
+export class IndexHandler {
+  readonly #pages: Pages;
+  readonly #access: Authorizer;
+  readonly #isPublic: boolean;
+
+  constructor({ pages, access, isPublic }: IndexHandlerParts) {
+    this.#pages = pages;
+    this.#access = access;
+    this.#isPublic = isPublic;
+  }
+
+  /** The project page. Throws `project-not-found`, and what the index throws. */
+  async page(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { index, view, name }: IndexRequest,
+    format?: string,
+  ): Promise<void> {
+    this.#authorize(req, name);
+    const { format: wanted, contentType } = negotiate(single(req.headers.accept), format);
+    const state = await index.state(name, view);
+    const page = state === undefined ? undefined : await this.#pages.get(index, { name, view, format: wanted, state });
+    if (state === undefined || page === undefined) throw projectNotFound(name);
+    sendPage(req, res, page, { contentType, state, isPublic: this.#isPublic });
+  }
+
+  /** A distribution file or core metadata. Throws `project-not-found`, and what the index throws. */
+  async file(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { index, view, name }: IndexRequest,
+    filename: string,
+  ): Promise<void> {
+    this.#authorize(req, name);
+    const file = await index.file(name, filename, view);
+    if (file === undefined) throw projectNotFound(name);
+    await sendFile(req, res, file, {
+      isPublic: this.#isPublic,
+      ...(this.#isPublic ? { headers: { 'Access-Control-Allow-Origin': '*' } } : {}),
+    });
+  }
+
+  /** The provenance object that upstream holds of a file (PEP 740). Throws `project-not-found`, `file-not-found`. */
+  async provenance(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { index, name }: IndexRequest,
+    filename: string,
+  ): Promise<void> {
+    this.#authorize(req, name);
+    const found = await index.provenance(name, filename);
+    if (found === undefined) throw projectNotFound(name);
+    res.writeHead(200, {
+      'Content-Type': 'application/vnd.pypi.integrity.v1+json',
+      'Content-Length': found.body.length,
+      'Cache-Control': 'no-cache',
+      'Cache-Status': 'stormcellar; fwd=miss',
+      'X-Content-Type-Options': 'nosniff',
+    });
+    res.end(req.method === 'HEAD' ? undefined : found.body);
+  }
+
+  /** The project list, streamed: it may be long. Of those that the token may read. */
+  async list(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { index, view }: Omit<IndexRequest, 'name'>,
+    format?: string,
+  ): Promise<void> {
+    const { principal } = contextOf(req);
+    if (principal.projects === undefined) this.#access.authorize(principal, 'read', { kind: 'server' });
+    const { format: wanted, contentType } = negotiate(single(req.headers.accept), format);
+    res.writeHead(200, {
+      'Content-Type': contentType,
+      Vary: 'Accept',
+      'Cache-Control': this.#isPublic ? 'no-cache' : 'private, no-cache',
+      'Cache-Status': 'stormcellar; hit',
+      'X-Content-Type-Options': 'nosniff',
+      ...(wanted === 'html' ? { 'Content-Security-Policy': "default-src 'none'" } : {}),
+    });
+    if (req.method === 'HEAD') {
+      res.end();
+      return;
+    }
+    const names = readable(index.projects(view), principal);
+    await pipeline(Readable.from(renderProjectList(names, wanted), { objectMode: false }), res);
+  }
+
+  #authorize(req: IncomingMessage, name: ProjectName): void {
+    this.#access.authorize(contextOf(req).principal, 'read', { kind: 'project', name });
+  }
+}
+
+/** The names that a principal's patterns cover. */
+async function* readable(names: AsyncIterable<ProjectName>, { projects }: Principal): AsyncGenerator<ProjectName> {
+  for await (const name of names) if (matchesPatterns(name, projects)) yield name;
+}
+
+function projectNotFound(name: ProjectName): Problem {
+  return new Problem('project-not-found', `No project ${name} is known here.`);
+}
+
+function single(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(',') : header;
+}

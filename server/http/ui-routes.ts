@@ -1,0 +1,56 @@
+import { type Request, type Response, Router } from 'express';
+import helmet from 'helmet';
+import type { Browse } from '../browse/overview.ts';
+import { renderFrontPage } from '../ui/front-page.ts';
+import { STYLE } from '../ui/style.ts';
+
+export interface UiParts {
+  readonly browse: Browse;
+  readonly version: string;
+  /** The address that clients use, without a slash at its end, when it is configured. */
+  readonly publicUrl: string | undefined;
+  readonly indexes: readonly string[];
+  readonly warnings: readonly string[];
+  /** The host that a request came to; of a trusted proxy's client when it says so. */
+  readonly originOf: (req: Request) => string;
+}
+
+/** The front page and its style sheet: plain HTML under a policy that allows no script at all. */
+export function uiRoutes(parts: UiParts): Router {
+  const router = Router();
+  router.use(
+    helmet({
+      contentSecurityPolicy: {
+        useDefaults: false,
+        directives: {
+          defaultSrc: ["'none'"],
+          styleSrc: ["'self'"],
+          baseUri: ["'none'"],
+          formAction: ["'none'"],
+          frameAncestors: ["'none'"],
+        },
+      },
+      strictTransportSecurity: false,
+    }),
+  );
+  router.get('/', async (req: Request, res: Response) => {
+    const base = parts.publicUrl ?? parts.originOf(req);
+    const html = renderFrontPage({
+      version: parts.version,
+      indexUrl: `${base}/simple/`,
+      uploadUrl: `${base}/legacy/`,
+      indexes: parts.indexes,
+      overview: await parts.browse.overview(),
+      upstreams: await parts.browse.upstreams(),
+      warnings: parts.warnings,
+      host: new URL(base).hostname,
+    });
+    res.setHeader('Cache-Control', 'no-store');
+    res.type('html').send(html);
+  });
+  router.get('/assets/style.css', (_req: Request, res: Response) => {
+    res.setHeader('Cache-Control', 'max-age=3600');
+    res.type('css').send(STYLE);
+  });
+  return router;
+}

@@ -1,0 +1,17 @@
+import type { ProjectName } from '../model/project-name.ts';
+
+const BATCH = 1_000;
+
+/** Names in batches by key, so that a long list neither holds the event loop nor stands in memory. */
+export async function* eachName(
+  next: (after: string, limit: number) => Promise<readonly ProjectName[]>,
+): AsyncGenerator<ProjectName> {
+  let after = '';
+  for (;;) {
+    const names = await next(after, BATCH);
+    yield* names;
+    const last = names.at(-1);
+    if (last === undefined || names.length < BATCH) return;
+    after = last;
+  }
+}

@@ -1,0 +1,92 @@
+import type { ProjectDetail } from '../model/distribution-file.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
+import { PrivateNames } from './private-names.ts';
+import type { PageState, Repository, ServedFile, View } from './repository.ts';
+
+/** One of the repositories that an index looks through. */
+export interface Source {
+  readonly kind: 'hosted' | 'upstream';
+  readonly repository: Repository;
+}
+
+/**
+ * An index: the first repository that knows a project answers for it alone, nothing is merged, so that nobody can slip a newer
+ * version of a private name in from elsewhere (dependency confusion). Private names are never asked of an upstream. An upstream
+ * that cannot be asked, about a name that it was never asked for, ends the search: what follows might not be its equal.
+ */
+export class FirstMatch implements Repository {
+  readonly name: string;
+  readonly sources: readonly Source[];
+  readonly privateNames: PrivateNames;
+
+  constructor(name: string, sources: readonly Source[], privatePatterns: readonly string[]) {
+    this.name = name;
+    this.sources = sources;
+    this.privateNames = new PrivateNames(privatePatterns);
+  }
+
+  async state(name: ProjectName, view: View): Promise<PageState | undefined> {
+    for (const { repository } of this.#sourcesFor(name)) {
+      const state = await repository.state(name, view);
+      if (state !== undefined) return state;
+    }
+    return undefined;
+  }
+
+  async project(name: ProjectName, view: View): Promise<ProjectDetail | undefined> {
+    for (const { repository } of this.#sourcesFor(name)) {
+      const project = await repository.project(name, view);
+      if (project !== undefined) return project;
+    }
+    return undefined;
+  }
+
+  async file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
+    for (const { repository } of this.#sourcesFor(name)) {
+      const file = await repository.file(name, filename, view);
+      if (file !== undefined) return file;
+    }
+    return undefined;
+  }
+
+  async provenance(name: ProjectName, filename: string): Promise<{ contentType: string; body: Buffer } | undefined> {
+    for (const { repository } of this.#sourcesFor(name)) {
+      if ((await repository.state(name, { offline: false })) === undefined) continue;
+      const found = await repository.provenance?.(name, filename);
+      if (found !== undefined) return found;
+      throw new Problem('file-not-found', `There is no provenance of ${filename}.`);
+    }
+    return undefined;
+  }
+
+  /** Every name once, ascending. */
+  async *projects(view: View): AsyncGenerator<ProjectName> {
+    const streams = this.sources.map((source) => ({
+      source,
+      names: source.repository.projects(view)[Symbol.asyncIterator](),
+    }));
+    const heads = await Promise.all(streams.map(async (stream) => ({ ...stream, head: await stream.names.next() })));
+    for (;;) {
+      const open = heads.filter((stream) => stream.head.done !== true);
+      const [least] = open.map((stream) => stream.head.value as ProjectName).sort();
+      if (least === undefined) return;
+      let isOurs = false;
+      for (const stream of open) {
+        if (stream.head.value !== least) continue;
+        if (stream.source.kind === 'hosted' || !this.privateNames.has(least)) isOurs = true;
+        stream.head = await stream.names.next();
+      }
+      if (isOurs) yield least;
+    }
+  }
+
+  /** The first repository that takes uploads. */
+  get hosted(): Repository | undefined {
+    return this.sources.find((source) => source.kind === 'hosted')?.repository;
+  }
+
+  #sourcesFor(name: ProjectName): readonly Source[] {
+    return this.privateNames.has(name) ? this.sources.filter((source) => source.kind === 'hosted') : this.sources;
+  }
+}

@@ -1,0 +1,87 @@
+import type { BlobStore } from '../../storage/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { findHostedPage } from '../catalog/hosted.ts';
+import { findProjectState, listProjectNames } from '../catalog/project-state.ts';
+import { findStoredFile, findStoredMetadata } from '../catalog/stored-files.ts';
+import type { ProjectDetail } from '../model/distribution-file.ts';
+import { contentTypeOf, distributionOf } from '../model/filename.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
+import { eachName } from './each-name.ts';
+import type { PageState, Repository, Revision, ServedFile, View } from './repository.ts';
+import { storedFile } from './stored-file.ts';
+import { isInTime } from './view-page.ts';
+
+const SUFFIX = '.metadata';
+
+/** The projects that are uploaded here. */
+export class Hosted implements Repository {
+  readonly name: string;
+  readonly #catalog: Catalog;
+  readonly #blobs: BlobStore;
+
+  constructor(parts: { readonly name: string; readonly catalog: Catalog; readonly blobs: BlobStore }) {
+    this.name = parts.name;
+    this.#catalog = parts.catalog;
+    this.#blobs = parts.blobs;
+  }
+
+  projects(view: View): AsyncIterable<ProjectName> {
+    return eachName((after, limit) =>
+      this.#catalog.read(() => listProjectNames(this.name, { after, limit, storedOnly: view.offline })),
+    );
+  }
+
+  async state(name: ProjectName, view: View): Promise<PageState | undefined> {
+    const known = await this.#catalog.read(() => findProjectState(this.name, name));
+    if (known === undefined || !known.present) return undefined;
+    const at = view.at === undefined ? '' : `.at.${view.at}`;
+    return {
+      revision: `${this.name}.${known.revision}${at}` as Revision,
+      origin: { outcome: 'hit', detail: view.offline ? 'offline' : 'hosted' },
+      repository: this.name,
+      maxAge: 0,
+    };
+  }
+
+  async project(name: ProjectName, view: View): Promise<ProjectDetail | undefined> {
+    const detail = await this.#catalog.read(() => findHostedPage(this.name, name));
+    if (detail === undefined || view.at === undefined) return detail;
+    const files = detail.files.filter((file) => isInTime(file.uploadTime, view));
+    const versions = new Set(files.map((file) => distributionOf(file.filename, name).version));
+    return { ...detail, files, versions: [...versions].filter((version) => version !== undefined) };
+  }
+
+  async file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
+    const isMetadata = filename.endsWith(SUFFIX);
+    const archive = isMetadata ? filename.slice(0, -SUFFIX.length) : filename;
+    const stored = await this.#catalog.read(() => findStoredFile(this.name, name, archive));
+    if (stored === undefined) {
+      const known = await this.#catalog.read(() => findProjectState(this.name, name));
+      if (known === undefined || !known.present) return undefined;
+      throw new Problem('file-not-found', `${name} has no file ${filename} here.`);
+    }
+    if (stored.status === 'quarantined') {
+      throw new Problem('quarantined', 'The project is quarantined: none of its files is served.');
+    }
+    if (!isInTime(stored.uploadTime, view)) {
+      throw new Problem('file-not-found', `${filename} was not there yet at the instant of this view.`);
+    }
+    const bytes = isMetadata
+      ? await this.#catalog.read(() => findStoredMetadata(this.name, name, archive))
+      : { digest: stored.digest, size: stored.size };
+    if (bytes === undefined) throw new Problem('file-not-found', `There is no core metadata of ${archive}.`);
+    return storedFile(this.#blobs, {
+      filename,
+      contentType: contentTypeOf(filename),
+      ...bytes,
+      modifiedAt: stored.uploadTime === undefined ? stored.storedAt : Date.parse(stored.uploadTime),
+      origin: { outcome: 'hit', detail: 'hosted' },
+      whenLost: async () => {
+        throw new Problem('storage-unavailable', `The bytes of ${filename} cannot be read at the moment.`, {
+          retryAfter: 30,
+        });
+      },
+    });
+  }
+}

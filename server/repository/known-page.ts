@@ -1,0 +1,90 @@
+import type { DistributionFile, ProjectDetail, ProjectStatus } from '../model/distribution-file.ts';
+import type { ProjectName } from '../model/project-name.ts';
+
+/** A file of an upstream's page, with what became of it since. */
+export interface KnownFile extends DistributionFile {
+  /** Upstream's page has been without it since then, milliseconds; not yet believed. */
+  readonly missingSince?: number;
+  /** It was stored here when its removal was believed; milliseconds of when it vanished. */
+  readonly removedAt?: number;
+}
+
+/** The last good page of an upstream's project as we keep it (`upstream_page.body`). */
+export interface KnownPage {
+  readonly name: ProjectName;
+  readonly status: ProjectStatus;
+  readonly statusReason?: string;
+  /** Versions that upstream names, with or without files. */
+  readonly versions: readonly string[];
+  readonly files: readonly KnownFile[];
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/** How removals are judged. */
+export interface Judgement {
+  readonly now: number;
+  /** A file must stay away for so long before that is believed, milliseconds. */
+  readonly confirmForMs: number;
+  /** Names of the files of this project whose bytes are stored. */
+  readonly stored: ReadonlySet<string>;
+}
+
+export interface Merged {
+  readonly page: KnownPage;
+  /** Since when the oldest removal that is not yet believed has been seen. */
+  readonly suspectSince: number | undefined;
+  /** Nothing is left that could be listed: as good as never known. */
+  readonly empty: boolean;
+}
+
+/**
+ * The page to keep after upstream answered `answer` (`absent`: 404). What is new counts at once; a file that is gone stays as it
+ * was until it has been gone for `confirmForMs`, since an index that is broken and an author who deleted look the same. Then it
+ * stays listed as removed if it is stored here, so that pins still install, and is dropped otherwise. A quarantine empties
+ * upstream's page on purpose (PEP 792): it counts at once, and the files are kept for the day it ends.
+ */
+export function mergePage(
+  before: KnownPage | undefined,
+  answer: ProjectDetail | { readonly name: ProjectName; readonly absent: true },
+  judgement: Judgement,
+): Merged {
+  const fresh: ProjectDetail = 'absent' in answer ? { name: answer.name, versions: [], files: [] } : answer;
+  const status = 'absent' in answer ? (before?.status ?? 'active') : (fresh.status ?? 'active');
+  const gone = (before?.files ?? []).filter(missingFrom(fresh.files));
+  const kept = status === 'quarantined' ? gone : gone.map((file) => judge(file, judgement)).filter(isKept);
+  const files = kept.length === 0 ? fresh.files : [...fresh.files, ...kept];
+  const missing = kept.flatMap((file) => (file.missingSince === undefined ? [] : [file.missingSince]));
+  const versions =
+    missing.length === 0 ? fresh.versions : [...new Set([...fresh.versions, ...(before?.versions ?? [])])];
+  const page: KnownPage = {
+    name: fresh.name,
+    status,
+    versions,
+    files,
+    ...(fresh.statusReason === undefined ? {} : { statusReason: fresh.statusReason }),
+    ...(fresh.extra === undefined ? {} : { extra: fresh.extra }),
+  };
+  return {
+    page,
+    suspectSince: missing.length === 0 ? undefined : Math.min(...missing),
+    empty: 'absent' in answer && files.length === 0,
+  };
+}
+
+function missingFrom(files: readonly DistributionFile[]): (file: KnownFile) => boolean {
+  const names = new Set(files.map((file) => file.filename));
+  return (file) => !names.has(file.filename);
+}
+
+function isKept(file: KnownFile | undefined): file is KnownFile {
+  return file !== undefined;
+}
+
+function judge(file: KnownFile, { now, confirmForMs, stored }: Judgement): KnownFile | undefined {
+  if (file.removedAt !== undefined) return file;
+  const since = file.missingSince ?? now;
+  if (now - since < confirmForMs) return { ...file, missingSince: since };
+  if (!stored.has(file.filename)) return undefined;
+  const { missingSince: _, ...rest } = file;
+  return { ...rest, removedAt: since };
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { LRUCache } from 'lru-cache';
+import type { ProjectName } from '../model/project-name.ts';
+import { renderHtmlPage } from '../simple/render-html.ts';
+import { renderJsonPage } from '../simple/render-json.ts';
+import { SingleFlight } from '../upstream/single-flight.ts';
+import type { PageState, Repository, Revision, View } from './repository.ts';
+
+export type PageFormat = 'json' | 'html';
+
+/** A project page, ready to be sent. */
+export interface RenderedPage {
+  readonly revision: Revision;
+  readonly plain: Encoded;
+  /** Absent for a page so small that compressing it gains nothing. */
+  readonly gzip: Encoded | undefined;
+}
+
+export interface Encoded {
+  readonly body: Buffer;
+  /** With its quotes; differs between formats and encodings. Of the content, so that no lost database makes an old tag true. */
+  readonly etag: string;
+}
+
+const compress = promisify(gzip);
+const WORTH_COMPRESSING = 1_000;
+
+/** Project pages as bytes: rendered and compressed once per revision, kept within a bound of bytes. */
+export class Pages {
+  readonly #cache: LRUCache<string, RenderedPage>;
+  readonly #rendering = new SingleFlight<string, RenderedPage | undefined>();
+
+  constructor(options: { readonly maxBytes: number }) {
+    this.#cache = new LRUCache({
+      maxSize: options.maxBytes,
+      sizeCalculation: (page) => page.plain.body.length + (page.gzip?.body.length ?? 0) + 500,
+    });
+  }
+
+  /** The page at this state if it is rendered already. Keeps it from being dropped. */
+  ready(key: string, state: PageState): RenderedPage | undefined {
+    const page = this.#cache.get(key);
+    return page?.revision === state.revision ? page : undefined;
+  }
+
+  /** The page at this state; `undefined` when the project has gone in the meantime. */
+  async get(
+    source: Repository,
+    what: { readonly name: ProjectName; readonly view: View; readonly format: PageFormat; readonly state: PageState },
+  ): Promise<RenderedPage | undefined> {
+    const key = pageKey(source.name, what.name, what.view, what.format);
+    const ready = this.ready(key, what.state);
+    if (ready !== undefined) return ready;
+    return this.#rendering.run(`${key} ${what.state.revision}`, async () => {
+      const detail = await source.project(what.name, what.view);
+      if (detail === undefined) return undefined;
+      const body = what.format === 'json' ? renderJsonPage(detail) : renderHtmlPage(detail);
+      const page: RenderedPage = {
+        revision: what.state.revision,
+        plain: encoded(body),
+        gzip: body.length < WORTH_COMPRESSING ? undefined : encoded(await compress(body)),
+      };
+      this.#cache.set(key, page);
+      return page;
+    });
+  }
+}
+
+/** Names a page in the cache: index, view, project and format. */
+export function pageKey(index: string, name: ProjectName, view: View, format: PageFormat): string {
+  return `${index}\n${view.offline ? 'offline' : ''}\n${view.at ?? ''}\n${name}\n${format}`;
+}
+
+function encoded(body: Buffer): Encoded {
+  return { body, etag: `"${createHash('sha256').update(body).digest('hex').slice(0, 32)}"` };
+}

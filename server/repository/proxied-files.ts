@@ -1,0 +1,185 @@
+import type { BlobStore } from '../../storage/blob-store.ts';
+import { parseDigest } from '../../storage/digest.ts';
+import type { ProjectState } from '../catalog/project-state.ts';
+import { findProjectState } from '../catalog/project-state.ts';
+import { findStoredFile, findStoredMetadata, forgetLostFile, type StoredFile } from '../catalog/stored-files.ts';
+import { contentTypeOf } from '../model/filename.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
+import type { KnownFile } from './known-page.ts';
+import type { IndexedPage } from './known-pages.ts';
+import { FilePuller, type PullParts } from './pull-file.ts';
+import type { FileBody, Origin, ServedFile, View } from './repository.ts';
+import { blobBody, storedFile } from './stored-file.ts';
+import { isInTime } from './view-page.ts';
+
+/** What the files of an upstream need of its pages. */
+export interface PageSource {
+  /** What is known of a project, up to date if that is possible. */
+  state(name: ProjectName): Promise<{ readonly known: ProjectState | undefined; readonly origin: Origin }>;
+  /** The project asked again, since its page lacks something. */
+  refreshed(name: ProjectName, known: ProjectState): Promise<ProjectState | undefined>;
+  page(known: ProjectState): Promise<IndexedPage | undefined>;
+}
+
+const SUFFIX = '.metadata';
+
+/** The files of one upstream: from the store, else pulled through; what no page lists is not there. */
+export class ProxiedFiles {
+  readonly #parts: PullParts;
+  readonly #pages: PageSource;
+  readonly #puller: FilePuller;
+  readonly #blobs: BlobStore;
+  readonly #repository: string;
+
+  constructor(parts: PullParts, pages: PageSource) {
+    this.#parts = parts;
+    this.#pages = pages;
+    this.#puller = new FilePuller(parts);
+    this.#blobs = parts.blobs;
+    this.#repository = parts.upstream.name;
+  }
+
+  async find(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
+    if (filename.endsWith(SUFFIX)) return this.#metadata(name, filename.slice(0, -SUFFIX.length), view);
+    const stored = await this.#stored(name, filename, view);
+    if (stored !== undefined) return this.#storedFile(name, stored);
+    const file = await this.#listed(name, filename, view);
+    return file === undefined ? undefined : this.#coldFile(name, file);
+  }
+
+  async #stored(name: ProjectName, filename: string, view: View): Promise<StoredFile | undefined> {
+    const stored = await this.#parts.catalog.read(() => findStoredFile(this.#repository, name, filename));
+    if (stored === undefined) return undefined;
+    refuseQuarantined(stored.status);
+    if (!isInTime(stored.uploadTime, view)) throw notInView(filename);
+    return stored;
+  }
+
+  /** The file as upstream's page lists it; `undefined` when the project is not known. */
+  async #listed(name: ProjectName, filename: string, view: View): Promise<KnownFile | undefined> {
+    if (view.offline) {
+      const known = await this.#parts.catalog.read(() => findProjectState(this.#repository, name));
+      if (known === undefined || !known.present || known.storedRevision === 0) return undefined;
+      throw new Problem('file-not-found', `${filename} is not stored here.`);
+    }
+    const { known } = await this.#pages.state(name);
+    if (known === undefined || !known.present) return undefined;
+    refuseQuarantined(known.status);
+    const file = (await this.#pages.page(known))?.files.get(filename) ?? (await this.#lookAgain(name, known, filename));
+    if (file === undefined || file.removedAt !== undefined) {
+      throw new Problem('file-not-found', `The index lists no file ${filename} of ${name}.`);
+    }
+    if (!isInTime(file.uploadTime, view)) throw notInView(filename);
+    return file;
+  }
+
+  async #lookAgain(name: ProjectName, known: ProjectState, filename: string): Promise<KnownFile | undefined> {
+    const now = await this.#pages.refreshed(name, known);
+    if (now === undefined || !now.present) return undefined;
+    refuseQuarantined(now.status);
+    return (await this.#pages.page(now))?.files.get(filename);
+  }
+
+  #storedFile(name: ProjectName, stored: StoredFile): ServedFile {
+    const { filename, digest, size, storedAt } = stored;
+    return storedFile(this.#blobs, {
+      filename,
+      contentType: contentTypeOf(filename),
+      digest,
+      size,
+      modifiedAt: stored.uploadTime === undefined ? storedAt : Date.parse(stored.uploadTime),
+      origin: { outcome: 'hit' },
+      whenLost: () => this.#pullLost(name, filename),
+    });
+  }
+
+  /** A row without bytes is our fault, not the client's: forget the row and pull the file through again. */
+  async #pullLost(name: ProjectName, filename: string): Promise<FileBody> {
+    this.#parts.log.error(
+      { repository: this.#repository, project: name, file: filename },
+      'the bytes of a stored file are lost',
+    );
+    await this.#parts.catalog.write(() => forgetLostFile(this.#repository, name, filename));
+    const file = await this.#listed(name, filename, { offline: false });
+    if (file === undefined) throw new Problem('file-not-found', `The bytes of ${filename} are lost.`);
+    return this.#pull(name, file);
+  }
+
+  #coldFile(name: ProjectName, file: KnownFile): ServedFile {
+    const sha256 = file.hashes.sha256 === undefined ? undefined : parseDigest(file.hashes.sha256);
+    return {
+      filename: file.filename,
+      contentType: contentTypeOf(file.filename),
+      origin: { outcome: 'miss' },
+      locate: async () => undefined,
+      open: () => this.#pull(name, file),
+      ...(file.size === undefined ? {} : { size: file.size }),
+      ...(sha256 === undefined ? {} : { digest: sha256 }),
+      ...(file.uploadTime === undefined ? {} : { modifiedAt: Date.parse(file.uploadTime) }),
+    };
+  }
+
+  async #pull(name: ProjectName, file: KnownFile): Promise<FileBody> {
+    const health = this.#parts.upstream.health();
+    if (health.state === 'open') {
+      const since = new Date(health.since).toISOString();
+      throw new Problem(
+        'upstream-unavailable',
+        `${file.filename} is not stored here, and ${this.#repository} has not answered since ${since}.`,
+        { retryAfter: health.retryAfter },
+      );
+    }
+    const growing = await this.#puller.pull(name, file);
+    return {
+      ...(growing.size === undefined ? {} : { size: growing.size }),
+      send: (range, out) => growing.send(range, out),
+      close: () => {},
+    };
+  }
+
+  async #metadata(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
+    const { catalog } = this.#parts;
+    const [known, kept, stored] = await Promise.all([
+      catalog.read(() => findProjectState(this.#repository, name)),
+      catalog.read(() => findStoredMetadata(this.#repository, name, filename)),
+      this.#stored(name, filename, view),
+    ]);
+    if (known !== undefined) refuseQuarantined(known.status);
+    if (kept !== undefined && (stored !== undefined || (view.at === undefined && !view.offline))) {
+      return this.#metadataFile(filename, kept, { outcome: 'hit' });
+    }
+    const listed = stored === undefined ? await this.#listed(name, filename, view) : asKnown(stored);
+    if (listed === undefined) return undefined;
+    const metadata = kept ?? (await this.#puller.metadata(name, listed));
+    if (metadata === undefined) throw new Problem('file-not-found', `There is no core metadata of ${filename}.`);
+    return this.#metadataFile(filename, metadata, {
+      outcome: kept === undefined && stored === undefined ? 'miss' : 'hit',
+    });
+  }
+
+  #metadataFile(filename: string, kept: Pick<StoredFile, 'digest' | 'size'>, origin: Origin): ServedFile {
+    return {
+      filename: `${filename}${SUFFIX}`,
+      contentType: contentTypeOf(`${filename}${SUFFIX}`),
+      digest: kept.digest,
+      size: kept.size,
+      origin,
+      locate: async () => undefined,
+      open: async () => blobBody(this.#blobs, kept.digest, kept.size),
+    };
+  }
+}
+
+function asKnown(stored: StoredFile): KnownFile {
+  return { filename: stored.filename, hashes: { sha256: stored.digest }, size: stored.size };
+}
+
+function refuseQuarantined(status: string): void {
+  if (status === 'quarantined')
+    throw new Problem('quarantined', 'The project is quarantined: none of its files is served.');
+}
+
+function notInView(filename: string): Problem {
+  return new Problem('file-not-found', `${filename} was not there yet at the instant of this view.`);
+}

@@ -1,0 +1,207 @@
+import { LRUCache } from 'lru-cache';
+import { findProjectState, listProjectNames, type ProjectState } from '../catalog/project-state.ts';
+import { findHoldings } from '../catalog/stored-files.ts';
+import type { ProjectDetail } from '../model/distribution-file.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
+import { SingleFlight } from '../upstream/single-flight.ts';
+import { eachName } from './each-name.ts';
+import { KnownPages } from './known-pages.ts';
+import { ProxiedFiles } from './proxied-files.ts';
+import type { PullParts } from './pull-file.ts';
+import { type PageTimes, refreshPage } from './refresh-page.ts';
+import type { Origin, PageState, Repository, Revision, ServedFile, View } from './repository.ts';
+import { viewPage } from './view-page.ts';
+
+export interface ProxiedParts extends PullParts, PageTimes {
+  /** A page that lists more files is no page to us. */
+  readonly maxFiles: number;
+}
+
+// Contract: a known page with a hanging upstream is answered within 2 s.
+const PATIENCE_MS = 1_500;
+// A page that could not be refreshed is not tried again at once by each request.
+const RETRY_AFTER_MS = 5_000;
+// A file that the kept page does not list may have been uploaded since: the page is asked again, but not in a storm.
+const RECHECK_AFTER_MS = 10_000;
+
+/** An upstream's projects: the fresh page or the stale one, files pulled through and kept. */
+export class Proxied implements Repository {
+  readonly name: string;
+  readonly #parts: ProxiedParts;
+  readonly #pages: KnownPages;
+  readonly #files: ProxiedFiles;
+  readonly #refreshes = new SingleFlight<ProjectName, void>();
+  readonly #background = new Set<Promise<void>>();
+  readonly #retryAt = new LRUCache<ProjectName, number>({ max: 10_000 });
+
+  constructor(parts: ProxiedParts) {
+    this.name = parts.upstream.name;
+    this.#parts = parts;
+    this.#pages = new KnownPages(parts.catalog, this.name);
+    this.#files = new ProxiedFiles(parts, {
+      state: (name) => this.#current(name),
+      refreshed: (name, known) => this.#recheck(name, known),
+      page: (known) => this.#pages.get(known),
+    });
+  }
+
+  projects(view: View): AsyncIterable<ProjectName> {
+    return eachName((after, limit) =>
+      this.#parts.catalog.read(() => listProjectNames(this.name, { after, limit, storedOnly: view.offline })),
+    );
+  }
+
+  async state(name: ProjectName, view: View): Promise<PageState | undefined> {
+    if (view.offline) return this.#offlineState(name, view);
+    const { known, origin } = await this.#current(name);
+    if (known === undefined || !known.present) return undefined;
+    return this.#pageState(known, view, origin);
+  }
+
+  async project(name: ProjectName, view: View): Promise<ProjectDetail | undefined> {
+    const { catalog, upstream } = this.#parts;
+    const known = await catalog.read(() => findProjectState(this.name, name));
+    if (known === undefined || !known.present) return undefined;
+    const indexed = await this.#pages.get(known);
+    if (indexed === undefined) return undefined;
+    const health = upstream.health();
+    const holdings = await catalog.read(() => findHoldings(this.name, name));
+    return viewPage(indexed.page, {
+      status: known.status,
+      holdings,
+      view,
+      outage: health.state === 'open' ? { repository: this.name, since: health.since } : undefined,
+    });
+  }
+
+  file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
+    return this.#files.find(name, filename, view);
+  }
+
+  async provenance(name: ProjectName, filename: string): Promise<{ contentType: string; body: Buffer } | undefined> {
+    const { known } = await this.#current(name);
+    if (known === undefined || !known.present) return undefined;
+    const address = (await this.#pages.get(known))?.files.get(filename)?.provenance;
+    if (address === undefined) throw new Problem('file-not-found', `The upstream holds no provenance of ${filename}.`);
+    return this.#parts.upstream.document(new URL(address), {
+      accept: 'application/vnd.pypi.integrity.v1+json, application/json;q=0.5',
+      maxBytes: 16 * 1024 * 1024,
+    });
+  }
+
+  /** Asks upstream now, whatever is kept. Throws `upstream-unavailable`, `upstream-timeout`. */
+  async refresh(name: ProjectName): Promise<void> {
+    const known = await this.#parts.catalog.read(() => findProjectState(this.name, name));
+    await this.#refresh(name, known);
+  }
+
+  /** Waits for refreshes that nobody waits for. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#background);
+  }
+
+  /** What is known of the project, brought up to date when that is due and possible. */
+  async #current(name: ProjectName): Promise<{ known: ProjectState | undefined; origin: Origin }> {
+    const known = await this.#parts.catalog.read(() => findProjectState(this.name, name));
+    const isDown = this.#parts.upstream.health().state === 'open';
+    if (known !== undefined && this.#parts.clock.nowMs() < known.freshUntil) {
+      return { known, origin: { outcome: 'hit', ...detailOf(known, isDown) } };
+    }
+    if (known?.present === true) return this.#revalidated(name, known);
+    if (known !== undefined && isDown) return { known, origin: { outcome: 'stale', detail: 'upstream-down' } };
+    try {
+      await this.#refresh(name, known);
+    } catch (error) {
+      // It was last known not to have the name, and that is its say until it answers again.
+      if (known !== undefined && error instanceof Problem)
+        return { known, origin: { outcome: 'stale', detail: 'upstream-down' } };
+      throw error;
+    }
+    return {
+      known: await this.#parts.catalog.read(() => findProjectState(this.name, name)),
+      origin: { outcome: 'miss' },
+    };
+  }
+
+  async #revalidated(name: ProjectName, known: ProjectState): Promise<{ known: ProjectState; origin: Origin }> {
+    const { upstream, clock, catalog } = this.#parts;
+    const condition = upstream.health().state;
+    if (condition === 'open') return { known, origin: { outcome: 'stale', detail: 'upstream-down' } };
+    if (clock.nowMs() < (this.#retryAt.get(name) ?? 0))
+      return { known, origin: { outcome: 'stale', detail: 'upstream-failed' } };
+    const refreshing = this.#refreshInBackground(name, known);
+    if (condition === 'slow') return { known, origin: { outcome: 'stale', detail: 'upstream-slow' } };
+    const patience = new AbortController();
+    const outcome = await Promise.race([
+      refreshing,
+      clock.sleep(PATIENCE_MS, patience.signal).then(
+        () => 'slow' as const,
+        () => 'slow' as const,
+      ),
+    ]);
+    patience.abort();
+    if (outcome === 'slow') {
+      upstream.reportSlow();
+      return { known, origin: { outcome: 'stale', detail: 'upstream-slow' } };
+    }
+    if (outcome === 'failed') return { known, origin: { outcome: 'stale', detail: 'upstream-failed' } };
+    const now = await catalog.read(() => findProjectState(this.name, name));
+    if (now === undefined) return { known, origin: { outcome: 'stale' } };
+    const isSame = now.revision === known.revision;
+    return { known: now, origin: { outcome: isSame ? 'revalidated' : 'miss', ...detailOf(now, false) } };
+  }
+
+  /** Never rejects: a failure is said in the log, by the breaker and in `Cache-Status`. */
+  #refreshInBackground(name: ProjectName, known: ProjectState): Promise<'done' | 'failed'> {
+    const { log, clock } = this.#parts;
+    const refreshing = this.#refresh(name, known).then(
+      () => 'done' as const,
+      (error: unknown) => {
+        this.#retryAt.set(name, clock.nowMs() + RETRY_AFTER_MS);
+        log.warn(
+          { upstream: this.name, project: name, err: error },
+          'a page could not be refreshed; the kept one is served',
+        );
+        return 'failed' as const;
+      },
+    );
+    const owned = refreshing.then(() => {
+      this.#background.delete(owned);
+    });
+    this.#background.add(owned);
+    return refreshing;
+  }
+
+  #refresh(name: ProjectName, known: ProjectState | undefined): Promise<void> {
+    return this.#refreshes.run(name, () => refreshPage(this.#parts, name, known));
+  }
+
+  /** The page asked again because it lacks something, unless that was done a moment ago. */
+  async #recheck(name: ProjectName, known: ProjectState): Promise<ProjectState | undefined> {
+    const { clock, catalog } = this.#parts;
+    if (clock.nowMs() - known.checkedAt < RECHECK_AFTER_MS) return known;
+    await this.#refresh(name, known);
+    return catalog.read(() => findProjectState(this.name, name));
+  }
+
+  async #offlineState(name: ProjectName, view: View): Promise<PageState | undefined> {
+    const known = await this.#parts.catalog.read(() => findProjectState(this.name, name));
+    if (known === undefined || !known.present || known.storedRevision === 0) return undefined;
+    return this.#pageState(known, view, { outcome: 'hit', detail: 'offline' });
+  }
+
+  #pageState(known: ProjectState, view: View, origin: Origin): PageState {
+    const health = this.#parts.upstream.health();
+    const parts = [this.name, known.revision];
+    if (view.offline) parts.push('offline', known.storedRevision);
+    else if (health.state === 'open') parts.push('down', health.epoch, known.storedRevision);
+    if (view.at !== undefined) parts.push('at', view.at);
+    return { revision: parts.join('.') as Revision, origin, repository: this.name, maxAge: 0 };
+  }
+}
+
+function detailOf(known: ProjectState, isDown: boolean): { detail: string } | undefined {
+  if (isDown) return { detail: 'upstream-down' };
+  return known.suspectSince === undefined ? undefined : { detail: 'suspect' };
+}

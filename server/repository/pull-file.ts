@@ -1,0 +1,218 @@
+import type { BlobStore, Spooled } from '../../storage/blob-store.ts';
+import type { Digest } from '../../storage/digest.ts';
+import { parseDigest } from '../../storage/digest.ts';
+import { Spool } from '../../storage/spool.ts';
+import type { BlobKeeper } from '../blob-keeper.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { bumpRevision } from '../catalog/project-state.ts';
+import { findStoredFile, findStoredMetadata, recordMetadata, recordPulledFile } from '../catalog/stored-files.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { DistributionFile } from '../model/distribution-file.ts';
+import { distributionOf } from '../model/filename.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
+import type { Downloads, GrowingFile } from '../upstream/download.ts';
+import { SingleFlight } from '../upstream/single-flight.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { extractWheelMetadata, MAX_METADATA_BYTES } from '../wheel-metadata.ts';
+import type { KnownFile } from './known-page.ts';
+
+export interface PullParts {
+  readonly upstream: Upstream;
+  readonly downloads: Downloads;
+  readonly keeper: BlobKeeper;
+  readonly blobs: BlobStore;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly spoolDir: string;
+}
+
+interface KeptMetadata {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** Brings files of one upstream into the store: each once, however many ask. */
+export class FilePuller {
+  readonly #parts: PullParts;
+  readonly #metadata = new SingleFlight<string, KeptMetadata | undefined>();
+
+  constructor(parts: PullParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The file's bytes as they come from upstream; stored once they are whole and right. Throws `file-not-found`,
+   * `upstream-unavailable`, `upstream-timeout`.
+   */
+  async pull(project: ProjectName, file: KnownFile): Promise<GrowingFile> {
+    const { upstream, downloads } = this.#parts;
+    const sha256 = sha256Of(file);
+    return downloads.fetch({
+      upstream,
+      target: {
+        project,
+        filename: file.filename,
+        url: addressOf(file),
+        ...(sha256 === undefined ? {} : { sha256 }),
+      },
+      expected: {
+        ...(sha256 === undefined ? {} : { sha256 }),
+        ...(file.size === undefined ? {} : { size: file.size }),
+      },
+      whenStored: (spooled) => this.#store(project, file, spooled),
+    });
+  }
+
+  /** The file's core metadata, kept from now on; `undefined` when it has none. Throws like `pull`. */
+  async metadata(project: ProjectName, file: KnownFile): Promise<KeptMetadata | undefined> {
+    const isWheel = file.filename.endsWith('.whl');
+    if (file.coreMetadata === undefined && !isWheel) return undefined;
+    return this.#metadata.run(`${project}/${file.filename}`, async () => {
+      const { catalog, upstream } = this.#parts;
+      const stored = await catalog.read(() => findStoredFile(upstream.name, project, file.filename));
+      if (stored !== undefined && isWheel) return this.#extractStored(project, file, stored);
+      if (file.coreMetadata !== undefined) {
+        const kept = await this.#fetchMetadata(project, file);
+        if (kept !== undefined) {
+          await this.#record(project, file, { ...kept, source: 'upstream' });
+          return kept;
+        }
+      }
+      if (!isWheel) throw new Problem('file-not-found', `There is no core metadata of ${file.filename}.`);
+      const growing = await this.pull(project, file);
+      await growing.done;
+      const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
+      if (kept === undefined) throw new Problem('file-not-found', `There is no core metadata in ${file.filename}.`);
+      return kept;
+    });
+  }
+
+  async #store(project: ProjectName, file: KnownFile, spooled: Spooled): Promise<void> {
+    const { keeper, catalog, clock, upstream } = this.#parts;
+    const metadata = await this.#metadataFor(project, file, spooled.path);
+    const { digest, size } = spooled;
+    await keeper.keep(spooled);
+    const { missingSince: _missing, removedAt: _removed, ...detail } = file;
+    const changesPage =
+      file.hashes.sha256 === undefined || (metadata !== undefined && !announces(file, metadata.digest));
+    await catalog.write(() =>
+      recordPulledFile(
+        {
+          repository: upstream.name,
+          project,
+          detail,
+          version: distributionOf(file.filename, project).version ?? '',
+          digest,
+          size,
+          changesPage,
+          ...(metadata === undefined ? {} : { metadata }),
+        },
+        clock.nowMs(),
+      ),
+    );
+  }
+
+  /** The metadata to keep beside a wheel that is about to be stored: so that it can be had for as long as the wheel can. */
+  async #metadataFor(project: ProjectName, file: KnownFile, path: string) {
+    const { catalog, upstream, log } = this.#parts;
+    if (!file.filename.endsWith('.whl')) return undefined;
+    const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
+    if (kept !== undefined) return undefined;
+    let bytes: Buffer;
+    try {
+      bytes = await extractWheelMetadata(path, file.filename);
+    } catch (error) {
+      // The bytes are what upstream promised, so they are kept; only what we would make of them cannot be had.
+      log.warn({ project, file: file.filename, err: error }, 'no core metadata could be read from a wheel');
+      return undefined;
+    }
+    return { ...(await this.#keepBytes(bytes)), source: 'file' as const };
+  }
+
+  async #extractStored(
+    project: ProjectName,
+    file: DistributionFile,
+    stored: KeptMetadata,
+  ): Promise<KeptMetadata | undefined> {
+    const { blobs, catalog, upstream, spoolDir } = this.#parts;
+    const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
+    if (kept !== undefined) return kept;
+    const spool = await Spool.create(spoolDir, { maxBytes: stored.size });
+    try {
+      for await (const chunk of await blobs.open(stored.digest)) await spool.write(chunk as Buffer);
+      const { path } = await spool.finish(stored.digest);
+      const fresh = await this.#keepBytes(await extractWheelMetadata(path, file.filename));
+      await this.#record(project, file, { ...fresh, source: 'file' });
+      return fresh;
+    } finally {
+      await spool.discard();
+    }
+  }
+
+  async #record(
+    project: ProjectName,
+    file: DistributionFile,
+    metadata: KeptMetadata & { source: 'upstream' | 'file' },
+  ): Promise<void> {
+    const { catalog, upstream, clock } = this.#parts;
+    await catalog.write(function* () {
+      yield* recordMetadata(upstream.name, project, file.filename, metadata);
+      if (!announces(file, metadata.digest)) yield* bumpRevision(upstream.name, project, clock.nowMs());
+    });
+  }
+
+  /** The `.metadata` that upstream announced, or `undefined` when it is not what was announced, or not there. */
+  async #fetchMetadata(project: ProjectName, file: KnownFile): Promise<KeptMetadata | undefined> {
+    const { upstream, log } = this.#parts;
+    const url = new URL(addressOf(file));
+    url.pathname += '.metadata';
+    let body: Buffer;
+    try {
+      ({ body } = await upstream.document(url, { accept: '*/*', maxBytes: MAX_METADATA_BYTES }));
+    } catch (error) {
+      if (error instanceof Problem && error.slug === 'file-not-found') return undefined;
+      throw error;
+    }
+    const kept = await this.#keepBytes(
+      body,
+      typeof file.coreMetadata === 'object' ? file.coreMetadata.sha256 : undefined,
+    );
+    if (kept === undefined) {
+      log.warn(
+        { upstream: upstream.name, project, file: file.filename },
+        'upstream sent other core metadata than it announced',
+      );
+    }
+    return kept;
+  }
+
+  async #keepBytes(bytes: Buffer): Promise<KeptMetadata>;
+  async #keepBytes(bytes: Buffer, expected: string | undefined): Promise<KeptMetadata | undefined>;
+  async #keepBytes(bytes: Buffer, expected?: string): Promise<KeptMetadata | undefined> {
+    const spool = await Spool.create(this.#parts.spoolDir, { maxBytes: MAX_METADATA_BYTES });
+    await spool.write(bytes);
+    const spooled = await spool.finish();
+    if (expected !== undefined && spooled.digest !== expected.toLowerCase()) {
+      await spool.discard();
+      return undefined;
+    }
+    await this.#parts.keeper.keep(spooled);
+    return { digest: spooled.digest, size: spooled.size };
+  }
+}
+
+function announces(file: DistributionFile, digest: Digest): boolean {
+  return typeof file.coreMetadata === 'object' && file.coreMetadata.sha256 === digest;
+}
+
+function sha256Of(file: DistributionFile): Digest | undefined {
+  return file.hashes.sha256 === undefined ? undefined : parseDigest(file.hashes.sha256);
+}
+
+function addressOf(file: DistributionFile): URL {
+  if (file.url === undefined) throw new Error(`the page kept no address of ${file.filename}`);
+  return new URL(file.url);
+}

@@ -1,0 +1,105 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import { findProjectState, type ProjectState } from '../catalog/project-state.ts';
+import { findHoldings } from '../catalog/stored-files.ts';
+import { findUpstreamPage, rememberPage, renewPage } from '../catalog/upstream-pages.ts';
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
+import type { ProjectDetail } from '../model/distribution-file.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { type KnownPage, mergePage } from './known-page.ts';
+import { parseUpstreamPage } from './parse-page.ts';
+
+/** How long answers count, milliseconds. */
+export interface PageTimes {
+  readonly freshForMs: number;
+  /** How long an upstream must stay without a file that it had before that is believed. */
+  readonly confirmForMs: number;
+}
+
+export interface RefreshParts extends PageTimes {
+  readonly upstream: Upstream;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly maxFiles: number;
+}
+
+// A name that upstream does not have is asked again soon: it may have been released this minute.
+const ABSENT_FOR_MS = 60_000;
+const SOONEST_MS = 1_000;
+
+type Answer = ProjectDetail | { readonly name: ProjectName; readonly absent: true };
+
+/**
+ * Asks upstream for a project's page and remembers the answer, all or nothing. Throws `upstream-unavailable`,
+ * `upstream-timeout`; what is kept is then untouched.
+ */
+export async function refreshPage(
+  parts: RefreshParts,
+  name: ProjectName,
+  known: ProjectState | undefined,
+): Promise<void> {
+  const { upstream, catalog, clock } = parts;
+  const canRevalidate = known?.present === true && known.suspectSince === undefined;
+  const page = await upstream.page(name, canRevalidate && known.etag !== undefined ? { etag: known.etag } : {});
+  const now = clock.nowMs();
+  if (page === 'not-modified') {
+    await catalog.write(() => renewPage(upstream.name, name, { checkedAt: now, freshUntil: now + parts.freshForMs }));
+    return;
+  }
+  if (page === 'absent') {
+    await remember(parts, { name, absent: true }, {});
+    return;
+  }
+  await remember(parts, parseUpstreamPage(name, page, parts), { etag: page.etag, serial: page.lastSerial });
+}
+
+async function remember(
+  parts: RefreshParts,
+  answer: Answer,
+  validators: { readonly etag?: string | undefined; readonly serial?: number | undefined },
+): Promise<void> {
+  const { catalog, clock, upstream, log } = parts;
+  const { name } = answer;
+  const now = clock.nowMs();
+  const suspectSince = await catalog.write(function* () {
+    const before = yield* findProjectState(upstream.name, name);
+    const text = before?.present === true ? yield* findUpstreamPage(upstream.name, name) : undefined;
+    const holdings = yield* findHoldings(upstream.name, name);
+    const merged = mergePage(text === undefined ? undefined : (JSON.parse(text) as KnownPage), answer, {
+      now,
+      confirmForMs: parts.confirmForMs,
+      stored: new Set(holdings.files.keys()),
+    });
+    const body = JSON.stringify(merged.page);
+    const isSame = before?.present === !merged.empty && (merged.empty || body === text);
+    yield* rememberPage({
+      repository: upstream.name,
+      name,
+      present: !merged.empty,
+      status: merged.page.status,
+      statusReason: merged.page.statusReason,
+      etag: validators.etag,
+      serial: validators.serial,
+      checkedAt: now,
+      freshUntil:
+        now + freshFor(parts, merged.empty, merged.suspectSince === undefined ? undefined : now - merged.suspectSince),
+      suspectSince: merged.suspectSince,
+      ...(isSame ? {} : { body }),
+    });
+    return before?.suspectSince === undefined ? merged.suspectSince : undefined;
+  });
+  if (suspectSince !== undefined) {
+    log.warn(
+      { upstream: upstream.name, project: name },
+      'files have vanished from an upstream page; it is held as suspect',
+    );
+  }
+}
+
+function freshFor({ freshForMs, confirmForMs }: PageTimes, isEmpty: boolean, suspectForMs: number | undefined): number {
+  if (isEmpty) return Math.min(freshForMs, ABSENT_FOR_MS);
+  if (suspectForMs === undefined) return freshForMs;
+  return Math.min(freshForMs, Math.max(SOONEST_MS, confirmForMs - suspectForMs));
+}

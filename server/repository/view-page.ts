@@ -1,0 +1,108 @@
+import type { Digest } from '../../storage/digest.ts';
+import type { DistributionFile, ProjectDetail, ProjectStatus } from '../model/distribution-file.ts';
+import { distributionOf } from '../model/filename.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import type { KnownFile, KnownPage } from './known-page.ts';
+import type { View } from './repository.ts';
+
+/** What is stored of a project. */
+export interface Holdings {
+  /** Digest and size of each stored file, by file name. */
+  readonly files: ReadonlyMap<string, { readonly digest: Digest; readonly size: number }>;
+  /** Digest of each core metadata that is kept, by the name of the file it belongs to. */
+  readonly metadata: ReadonlyMap<string, Digest>;
+}
+
+/** The upstream does not answer. */
+export interface Outage {
+  readonly repository: string;
+  /** Milliseconds. */
+  readonly since: number;
+}
+
+/**
+ * What a project page says in a view: everything upstream lists, or (`offline`) what is stored; in an outage, what is not stored
+ * as yanked with the reason, so that an unpinned install takes what can be had and a lock made meanwhile is still whole.
+ */
+export function viewPage(
+  known: KnownPage,
+  parts: {
+    readonly status: ProjectStatus;
+    readonly holdings: Holdings;
+    readonly view: View;
+    readonly outage: Outage | undefined;
+  },
+): ProjectDetail {
+  const { status, holdings, view, outage } = parts;
+  const listed = status === 'quarantined' ? [] : known.files.filter((file) => isInView(file, view, holdings));
+  const files = listed.map((file) => viewFile(file, holdings, view.offline ? undefined : outage));
+  const isWhole = files.length === known.files.length;
+  const versions = isWhole
+    ? withFileVersions(known.name, known.versions, files)
+    : withFileVersions(known.name, [], files);
+  return {
+    name: known.name,
+    status,
+    versions,
+    files,
+    ...(known.statusReason === undefined ? {} : { statusReason: known.statusReason }),
+    ...(known.extra === undefined ? {} : { extra: known.extra }),
+  };
+}
+
+/** Is the file's upload before the instant of the view? A file whose time is not known is not in the past. */
+export function isInTime(uploadTime: string | undefined, view: View): boolean {
+  if (view.at === undefined) return true;
+  if (uploadTime === undefined) return false;
+  const at = Date.parse(uploadTime);
+  return !Number.isNaN(at) && at <= view.at;
+}
+
+function isInView(file: KnownFile, view: View, holdings: Holdings): boolean {
+  return isInTime(file.uploadTime, view) && (!view.offline || holdings.files.has(file.filename));
+}
+
+function viewFile(file: KnownFile, holdings: Holdings, outage: Outage | undefined): DistributionFile {
+  const { missingSince: _, removedAt, coreMetadata: announced, ...rest } = file;
+  const stored = holdings.files.get(file.filename);
+  const metadata = holdings.metadata.get(file.filename);
+  const coreMetadata = metadata === undefined ? (stored || outage ? undefined : announced) : { sha256: metadata };
+  const yanked = whyYanked(file, stored !== undefined, outage);
+  return {
+    ...rest,
+    // what is stored is what is served, whatever upstream says of the name by now
+    ...(stored === undefined
+      ? {}
+      : { hashes: { ...sameFile(rest, stored.digest), sha256: stored.digest }, size: stored.size }),
+    ...(coreMetadata === undefined ? {} : { coreMetadata }),
+    ...(yanked === undefined ? {} : { yanked }),
+    ...(removedAt === undefined ? {} : { yanked: `removed upstream on ${day(removedAt)}` }),
+  };
+}
+
+function sameFile(file: DistributionFile, digest: Digest): DistributionFile['hashes'] {
+  return file.hashes.sha256 === undefined || file.hashes.sha256 === digest ? file.hashes : {};
+}
+
+function whyYanked(file: KnownFile, isStored: boolean, outage: Outage | undefined): true | string | undefined {
+  if (outage === undefined || isStored) return file.yanked;
+  const since = new Date(outage.since).toISOString().replace(/\.\d+Z$/, 'Z');
+  return `not stored here, and ${outage.repository} has not answered since ${since}`;
+}
+
+function withFileVersions(
+  name: ProjectName,
+  versions: readonly string[],
+  files: readonly DistributionFile[],
+): string[] {
+  const all = new Set(versions);
+  for (const file of files) {
+    const { version } = distributionOf(file.filename, name);
+    if (version !== undefined) all.add(version);
+  }
+  return [...all];
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { DistributionFile, ProjectDetail } from '../../../server/model/distribution-file.ts';
+import { parseProjectName } from '../../../server/model/project-name.ts';
+import { type KnownPage, mergePage } from '../../../server/repository/known-page.ts';
+
+const name = parseProjectName('demo');
+const HOUR = 3_600_000;
+const file = (version: string): DistributionFile => ({
+  filename: `demo-${version}-py3-none-any.whl`,
+  hashes: { sha256: version },
+});
+const page = (...versions: string[]): ProjectDetail => ({ name, versions, files: versions.map(file) });
+const judge = (now: number, ...stored: string[]) => ({
+  now,
+  confirmForMs: HOUR,
+  stored: new Set(stored.map((version) => file(version).filename)),
+});
+const names = (known: KnownPage) => known.files.map((one) => one.filename.split('-')[1]);
+
+test('a first page is kept as it is', () => {
+  const { page: kept, suspectSince, empty } = mergePage(undefined, page('1', '2'), judge(0));
+  assert.deepEqual(names(kept), ['1', '2']);
+  assert.equal(suspectSince, undefined);
+  assert.equal(empty, false);
+});
+
+test('new files count at once', () => {
+  const before = mergePage(undefined, page('1'), judge(0)).page;
+  assert.deepEqual(names(mergePage(before, page('1', '2'), judge(1)).page), ['1', '2']);
+});
+
+test('a 404 for a known project changes nothing until it is confirmed', () => {
+  const before = mergePage(undefined, page('1', '2'), judge(0)).page;
+  const held = mergePage(before, { name, absent: true }, judge(10, '1'));
+  assert.deepEqual(names(held.page), ['1', '2']);
+  assert.equal(held.suspectSince, 10);
+  const still = mergePage(held.page, { name, absent: true }, judge(10 + HOUR - 1, '1'));
+  assert.deepEqual(names(still.page), ['1', '2']);
+  const believed = mergePage(still.page, { name, absent: true }, judge(10 + HOUR, '1'));
+  assert.deepEqual(names(believed.page), ['1'], 'what is stored stays, what is not goes');
+  assert.equal(believed.page.files[0]?.removedAt, 10);
+  assert.equal(believed.suspectSince, undefined);
+  assert.equal(believed.empty, false);
+});
+
+test('a confirmed 404 of a project of which nothing is stored leaves nothing', () => {
+  const before = mergePage(undefined, page('1'), judge(0)).page;
+  const held = mergePage(before, { name, absent: true }, judge(10)).page;
+  assert.equal(mergePage(held, { name, absent: true }, judge(10 + HOUR)).empty, true);
+});
+
+test('an emptied page is held like a 404, and one release that vanishes alike', () => {
+  const before = mergePage(undefined, page('1', '2'), judge(0)).page;
+  assert.deepEqual(names(mergePage(before, page(), judge(10)).page), ['1', '2']);
+  const held = mergePage(before, page('2'), judge(10, '1'));
+  assert.deepEqual(names(held.page), ['2', '1']);
+  assert.deepEqual(held.page.versions, ['2', '1']);
+  const believed = mergePage(held.page, page('2'), judge(10 + HOUR, '1'));
+  assert.equal(believed.page.files.find((one) => one.filename.includes('-1-'))?.removedAt, 10);
+});
+
+test('what comes back is as if it had never gone', () => {
+  const before = mergePage(undefined, page('1'), judge(0)).page;
+  const held = mergePage(before, { name, absent: true }, judge(10, '1')).page;
+  const back = mergePage(held, page('1'), judge(20, '1'));
+  assert.equal(back.suspectSince, undefined);
+  assert.equal(back.page.files[0]?.missingSince, undefined);
+});
+
+test('a quarantine counts at once and loses no file for the day it ends', () => {
+  const before = mergePage(undefined, page('1', '2'), judge(0)).page;
+  const quarantined = mergePage(before, { ...page(), status: 'quarantined' }, judge(10));
+  assert.equal(quarantined.page.status, 'quarantined');
+  assert.equal(quarantined.suspectSince, undefined);
+  assert.deepEqual(names(quarantined.page), ['1', '2']);
+  const after = mergePage(quarantined.page, { ...page('1', '2'), status: 'active' }, judge(20));
+  assert.equal(after.page.status, 'active');
+});
