@@ -16,7 +16,7 @@ const TRIES = 60;
  */
 export function createBlobKeeper(parts: {
   readonly catalog: Catalog;
-  readonly blobs: BlobStore;
+  readonly blobs: Pick<BlobStore, 'put'>;
   readonly clock: Clock;
 }): BlobKeeper {
   const { catalog, blobs, clock } = parts;

@@ -94,6 +94,13 @@ export function* forgetBlobs(digests: readonly Digest[], doomedAt: number): Scri
   return yield* run(sql.deleteFrom('blob').where('digest', 'in', digests).where('doomed_at', '=', doomedAt));
 }
 
+/** Takes back the marks that were set at `doomedAt`: the collector that set them will not touch these bytes. */
+export function* releaseBlobs(digests: readonly Digest[], doomedAt: number): Script<void> {
+  if (digests.length === 0) return;
+  const update = sql.updateTable('blob').set({ doomed_at: null });
+  yield* run(update.where('digest', 'in', digests).where('doomed_at', '=', doomedAt));
+}
+
 /** Those of `digests` that have no row. */
 export function* unknownBlobs(digests: readonly Digest[]): Script<readonly Digest[]> {
   if (digests.length === 0) return [];

@@ -7,6 +7,7 @@ import {
   forgetBlobs,
   garbageIn,
   nextWindow,
+  releaseBlobs,
   unknownBlobs,
 } from '../catalog/blobs.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -32,7 +33,7 @@ export interface Collection {
 
 export interface CollectParts {
   readonly catalog: Catalog;
-  readonly blobs: BlobStore;
+  readonly blobs: Pick<BlobStore, 'delete' | 'list'>;
   readonly clock: Clock;
 }
 
@@ -90,13 +91,19 @@ async function remove(
 ): Promise<readonly BlobStat[]> {
   const { catalog, blobs, clock } = parts;
   const gone: BlobStat[] = [];
+  let tried = 0;
   try {
     for (const blob of marked) {
       signal.throwIfAborted();
       if (clock.nowMs() - markedAt >= MARK_GOOD_MS) break;
+      tried += 1;
       await blobs.delete(blob.digest);
       gone.push(blob);
     }
+  } catch (error) {
+    // One whose deletion failed stays marked: the store may still be at it.
+    await catalog.write(() => releaseBlobs(digestsOf(marked.slice(tried)), markedAt));
+    throw error;
   } finally {
     await catalog.write(() => forgetBlobs(digestsOf(gone), markedAt));
   }
