@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// Plain JavaScript for whatever Node there is: the version is checked before anything is imported that an old one would die
+// of without a word (the SQLite binding does).
+import { existsSync, readFileSync } from 'node:fs';
+
+const root = new URL('../', import.meta.url);
+const { engines, version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+const needed = engines.node.replace(/^>=/, '').split('.').map(Number);
+const present = process.versions.node.split('.').map(Number);
+const at = [0, 1, 2].find((index) => present[index] !== needed[index]);
+
+if (at !== undefined && present[at] < needed[at]) {
+  process.stderr.write(`stormcellar needs Node ${engines.node}, and this is Node ${process.versions.node}.\n`);
+  process.exitCode = 1;
+} else {
+  // A checkout that was not built runs its sources; tests always do, so that they never meet an old build.
+  const isBuilt = existsSync(new URL('dist/cli/main.js', root)) && process.env.STORMCELLAR_TEST_SOURCES !== '1';
+  const { main } = await import(new URL(isBuilt ? 'dist/cli/main.js' : 'cli/main.ts', root).href);
+  await main(process.argv, version);
+}

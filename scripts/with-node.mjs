@@ -1,0 +1,45 @@
+// Runs a script of this repository: node scripts/with-node.mjs SCRIPT [ARGUMENT…]
+// With a Node that is new enough it runs in this very process. On a machine whose Node is older it goes on with a Node 24 that
+// npm itself fetches (a plain package with the binary in it: no install script, no other download); later runs find it in
+// npm's cache.
+import { execFileSync, spawn } from 'node:child_process';
+import { delimiter, dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { isNewEnough, neededNode } from './node-version.mjs';
+
+const [script = '', ...args] = process.argv.slice(2);
+
+if (isNewEnough()) {
+  process.argv = [process.execPath, resolve(script), ...args];
+  await import(pathToFileURL(resolve(script)).href);
+} else {
+  const node = fetchNode();
+  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
+  const child = spawn(node, [script, ...args], { stdio: 'inherit', env });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => {
+    process.exit(signal === null ? code : 1);
+  });
+}
+
+/** The path of a Node 24, fetched when npm does not have it yet. Ends the process with a sentence when it cannot be had. */
+function fetchNode() {
+  const name = `node-linux-${process.arch}`;
+  const here = `Stormcellar needs Node ${neededNode}, and this is Node ${process.versions.node}`;
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) fail(`${here}. Install a newer one.`);
+  process.stderr.write(`${here}; going on with a Node 24 that npm fetches (once).\n`);
+  try {
+    const command = ['--yes', `--package=${name}@24`, '-c', 'command -v node'];
+    // Names of npm scripts in the environment would have npx announce them.
+    const env = { ...process.env, npm_config_loglevel: 'error' };
+    const output = execFileSync('npx', command, { stdio: ['ignore', 'pipe', 'inherit'], env, encoding: 'utf8' });
+    return output.trim().split('\n').at(-1);
+  } catch (error) {
+    return fail(`${here}, and npm could not fetch ${name}@24 (${error.code ?? `npx ended with ${error.status}`}).`);
+  }
+}
+
+function fail(sentence) {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+let folder = '';
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'launcher-'));
+});
+after(() => rm(folder, { recursive: true }));
+
+/** A preload that makes Node say it is another version. */
+function claiming(version: string): string {
+  const code = `Object.defineProperty(process,'versions',{value:{...process.versions,node:'${version}'}})`;
+  return `--import=data:text/javascript,${encodeURIComponent(code)}`;
+}
+
+function run(version: string, args: readonly string[], env: Record<string, string> = {}): SpawnSyncReturns<string> {
+  const clean = { PATH: process.env.PATH ?? '', STORMCELLAR_TEST_SOURCES: '1', ...env };
+  return spawnSync(process.execPath, [claiming(version), ...args], { cwd: root, encoding: 'utf8', env: clean });
+}
+
+/** Puts an `npx` into the path that does what `script` says. */
+async function withNpx(script: string): Promise<string> {
+  const npx = join(folder, 'npx');
+  await writeFile(npx, `#!/bin/sh\n${script}\n`);
+  await chmod(npx, 0o755);
+  return `${folder}:/usr/bin:/bin`;
+}
+
+test('the program names the Node it needs before it imports anything', async () => {
+  const { engines } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { engines: { node: string } };
+  const floor = engines.node.slice(2);
+  for (const old of ['18.0.0', '20.20.2', '22.22.1']) {
+    const { status, stdout, stderr } = run(old, ['bin/stormcellar.mjs', 'serve']);
+    assert.deepEqual([status, stdout], [1, '']);
+    assert.equal(stderr, `stormcellar needs Node >=${floor}, and this is Node ${old}.\n`);
+  }
+  for (const recent of [floor, '22.23.0', '24.0.0', '100.0.0']) {
+    assert.equal(run(recent, ['bin/stormcellar.mjs', '--version']).status, 0, recent);
+  }
+});
+
+test('a script runs in the same process where Node is new enough, and nothing is fetched', async () => {
+  const script = join(folder, 'echo.mjs');
+  await writeFile(script, 'console.log(process.pid, process.ppid, ...process.argv.slice(2)); process.exitCode = 7;');
+  const PATH = await withNpx('echo fetched >&2; exit 9');
+  const { pid, status, stdout, stderr } = run('24.0.0', ['scripts/with-node.mjs', script, 'a', 'b c'], { PATH });
+  assert.deepEqual([status, stdout, stderr], [7, `${pid} ${process.pid} a b c\n`, '']);
+});
+
+test('where Node is too old the script runs on one that npm fetches', async () => {
+  const script = join(folder, 'which.mjs');
+  await writeFile(script, 'console.log(process.versions.node, ...process.argv.slice(2)); process.exitCode = 7;');
+  const PATH = await withNpx(`echo "$*" > "${folder}/asked"; echo "${process.execPath}"`);
+  const { status, stdout, stderr } = run('20.20.2', ['scripts/with-node.mjs', script, 'a'], { PATH });
+  assert.deepEqual([status, stdout], [7, `${process.versions.node} a\n`]);
+  assert.match(stderr, /needs Node >=\S+, and this is Node 20\.20\.2; going on with a Node 24/);
+  const asked = await readFile(join(folder, 'asked'), 'utf8');
+  assert.equal(asked, `--yes --package=node-linux-${process.arch}@24 -c command -v node\n`);
+});
+
+test('a Node that cannot be fetched is one sentence', async () => {
+  const PATH = await withNpx('exit 1');
+  const { status, stderr } = run('20.20.2', ['scripts/with-node.mjs', 'scripts/test.mjs'], { PATH });
+  assert.equal(status, 1);
+  assert.match(stderr, /npm could not fetch node-linux-\S+@24 \(npx ended with 1\)\.\n$/);
+});
