@@ -9,6 +9,8 @@ export interface Authorizer {
   identify(authorization: string | undefined, address: string): Promise<Principal>;
   /** The same from memory alone, for the hot path: `undefined` when it would take a look at the catalog, or a refusal. */
   known(authorization: string | undefined): Principal | undefined;
+  /** May `who` do it? For lists that show to each what it may see. */
+  allows(who: Principal, action: Action, on: Resource): boolean;
   /** Returns if allowed. Throws `credentials-required` (anonymous) or `forbidden`. */
   authorize(who: Principal, action: Action, on: Resource): void;
 }

@@ -81,8 +81,12 @@ export class TokenAuthorizer implements Authorizer {
     return principal;
   }
 
+  allows(who: Principal, action: Action, on: Resource): boolean {
+    return allows(who, action, on) || allows(this.#anonymous, action, on);
+  }
+
   authorize(who: Principal, action: Action, on: Resource): void {
-    if (allows(who, action, on) || allows(this.#anonymous, action, on)) return;
+    if (this.allows(who, action, on)) return;
     if (who.kind === 'anonymous') {
       throw new Problem('credentials-required', 'This needs a token: as the password of HTTP Basic, or as Bearer.');
     }

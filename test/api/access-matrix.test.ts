@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { newTokenSecret } from '../../server/access/token.ts';
+import type { WantedToken } from '../../server/access/tokens.ts';
+import type { Action } from '../../server/model/access.ts';
+import { type AccessServer, accessServer } from '../support/access-server.ts';
+import { rawRequest } from '../support/raw-request.ts';
+import { ROUTES, type RouteCase } from '../support/route-table.ts';
+import { BOOTSTRAP_TOKEN, basic, bearer } from '../support/test-access.ts';
+
+/** Whose token what may do, besides what everybody may. Written out, so that it does not share a mistake with the code. */
+const TOKENS: Readonly<Record<string, Omit<WantedToken, 'name'>>> = {
+  reader: { can: ['read'] },
+  uploader: { can: ['upload'] },
+  bundler: { can: ['bundle'] },
+  admin: { can: ['admin'] },
+  'reader of this project': { can: ['read'], projects: ['Acme_*'] },
+  'reader of another project': { can: ['read'], projects: ['other-*'] },
+  'reader of another app': { can: ['read'], apps: ['other'] },
+  'uploader of this project': { can: ['upload'], projects: ['acme-lib'] },
+  'uploader of another project': { can: ['upload'], projects: ['acme'] },
+  'bundler of this app': { can: ['bundle'], apps: ['shop'] },
+  'bundler of another app': { can: ['bundle'], apps: ['sho'] },
+  'admin of this project': { can: ['admin'], projects: ['acme-lib'], apps: [] },
+  'admin of another project': { can: ['admin'], projects: ['other'], apps: [] },
+};
+
+const MAY: Readonly<Record<`${Action} ${'project' | 'app' | 'server'}`, readonly string[]>> = {
+  'read project': [
+    'reader',
+    'admin',
+    'bootstrap',
+    'reader of this project',
+    'reader of another app',
+    'admin of this project',
+  ],
+  'read app': ['reader', 'admin', 'bootstrap', 'reader of this project', 'reader of another project'],
+  'read server': ['reader', 'admin', 'bootstrap'],
+  'upload project': ['uploader', 'admin', 'bootstrap', 'uploader of this project', 'admin of this project'],
+  'upload app': [],
+  'upload server': [],
+  'bundle app': ['bundler', 'admin', 'bootstrap', 'bundler of this app'],
+  'bundle project': [],
+  'bundle server': [],
+  'admin project': ['admin', 'bootstrap', 'admin of this project'],
+  'admin app': ['admin', 'bootstrap'],
+  'admin server': ['admin', 'bootstrap'],
+};
+
+const NOT_VALID = ['expired', 'revoked', 'never made', 'mistyped'];
+
+async function secrets({ token, tokens, clock }: AccessServer): Promise<ReadonlyMap<string, string>> {
+  const all = new Map<string, string>([['bootstrap', BOOTSTRAP_TOKEN]]);
+  for (const [name, wanted] of Object.entries(TOKENS)) all.set(name, await token({ name, ...wanted }));
+  all.set('expired', await token({ name: 'expired', can: ['admin'], expiresAt: clock.nowMs() + 1 }));
+  all.set('revoked', await token({ name: 'revoked', can: ['admin'] }));
+  for (const { id, name } of await tokens.list()) if (name === 'revoked') await tokens.revoke(id, { name: 'admin' });
+  all.set('never made', newTokenSecret());
+  all.set('mistyped', `${all.get('admin')?.slice(0, -1)}!`);
+  await clock.advance(1);
+  return all;
+}
+
+async function ask(url: string, route: RouteCase, authorization?: string): Promise<Response> {
+  return await fetch(url + route.path, {
+    method: route.method,
+    headers: {
+      ...(authorization === undefined ? {} : { Authorization: authorization }),
+      ...(route.body === undefined ? {} : { 'Content-Type': 'application/json' }),
+    },
+    ...(route.body === undefined ? {} : { body: JSON.stringify(route.body) }),
+    redirect: 'manual',
+  });
+}
+
+async function matrix(t: TestContext, anonymous: readonly Action[]): Promise<void> {
+  const app = await accessServer(t, {
+    anonymous,
+    failuresPerMinute: 1_000_000,
+    probes: ROUTES.filter(({ isReal }) => isReal !== true),
+  });
+  const all = await secrets(app);
+  for (const route of ROUTES) {
+    const everybody = anonymous.includes(route.action);
+    const expect = async (who: string, authorization: string | undefined, refusal: 'none' | 401 | 403) => {
+      const response = await ask(app.url, route, authorization);
+      await response.body?.cancel();
+      const what = `${route.method} ${route.path} by ${who} with ${authorization?.split(' ', 1)[0]}`;
+      if (refusal === 'none') assert.ok(![401, 403, 429].includes(response.status), `${what}: ${response.status}`);
+      else assert.equal(response.status, refusal, what);
+      assert.equal(response.headers.has('www-authenticate'), refusal === 401, what);
+    };
+    await expect('nobody', undefined, everybody ? 'none' : 401);
+    for (const [who, secret] of all) {
+      const may = everybody || MAY[`${route.action} ${route.on.kind}`].includes(who);
+      const refusal = NOT_VALID.includes(who) ? 401 : may ? 'none' : 403;
+      for (const authorization of [basic(secret), bearer(secret)]) await expect(who, authorization, refusal);
+    }
+  }
+}
+
+describe('every route, with every kind of token', () => {
+  it('where everybody may read', (t) => matrix(t, ['read']));
+  it('where nobody may do anything without a token', (t) => matrix(t, []));
+});
+
+describe('where anonymous may not read', () => {
+  const PATHS = [
+    '/',
+    '/simple/',
+    '/simple/acme-lib/',
+    '/simple/does-not-exist/',
+    '/bundles/shop',
+    '/admin/tokens',
+    '/admin/nothing',
+    '/metrics',
+    '/_/other',
+    '/_/oidc/',
+    '/_/oidc/../simple/acme-lib/',
+    '/_/oidc/%2e%2e/simple/',
+    '/livez/',
+    '/livez/../admin/tokens',
+    '/LIVEZ',
+    '//livez',
+    '/livez%2f',
+    '/%00',
+    '/%ff',
+    '/.git/config',
+    '/problems/forbidden',
+  ];
+
+  it('every path and method is refused alike', async (t) => {
+    const { url } = await accessServer(t, { anonymous: [], probes: ROUTES.filter(({ isReal }) => isReal !== true) });
+    for (const path of PATHS) {
+      for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+        const response = await rawRequest(url, { method, path });
+        assert.equal(response.status, 401, `${method} ${path}`);
+        assert.equal(response.headers['www-authenticate'], 'Basic realm="stormcellar", charset="UTF-8"');
+        assert.match(String(response.headers['x-request-id']), /./);
+      }
+    }
+  });
+
+  it('only health and the exchange of identity tokens are open, also with stale credentials', async (t) => {
+    const { url } = await accessServer(t, { anonymous: [] });
+    const statuses = async (init?: RequestInit) => {
+      const paths = ['/livez', '/readyz', '/readyz?x=1', '/_/oidc/audience'];
+      return await Promise.all(paths.map(async (path) => (await fetch(url + path, init)).status));
+    };
+    assert.deepEqual(await statuses(), [200, 200, 200, 404]);
+    assert.deepEqual(await statuses({ headers: { Authorization: 'Basic stale' } }), [200, 200, 200, 404]);
+  });
+});
+
+describe('a page of another site', () => {
+  it('cannot make a browser change anything', async (t) => {
+    const { url } = await accessServer(t);
+    const post = async (headers: Record<string, string>) => {
+      const response = await fetch(`${url}/admin/tokens`, {
+        method: 'POST',
+        headers: { Authorization: basic(BOOTSTRAP_TOKEN), 'Content-Type': 'text/plain', ...headers },
+        body: JSON.stringify({ name: 'x', can: ['admin'] }),
+      });
+      return response.status;
+    };
+    assert.equal(await post({ Origin: 'https://evil.example' }), 403);
+    assert.equal(await post({ Origin: 'null' }), 403);
+    assert.equal(await post({ Origin: url }), 201);
+  });
+});

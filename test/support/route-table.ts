@@ -1,0 +1,91 @@
+import type { Action, Resource } from '../../server/model/access.ts';
+
+/** A route of the contract, asked of one project (`acme-lib`) or application (`shop`), and the right that it needs. */
+export interface RouteCase {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly action: Action;
+  readonly on: Resource;
+  /** Sent as JSON. What is refused must be refused before it is looked at. */
+  readonly body?: unknown;
+  /** Mounted by the routers of access control themselves. */
+  readonly isReal?: boolean;
+}
+
+const project: Resource = { kind: 'project', name: 'acme-lib' };
+const app: Resource = { kind: 'app', name: 'shop' };
+const server: Resource = { kind: 'server' };
+
+const reading = ['', '/index/main', '/at/2026-05-01', '/offline', '/index/main/at/2026-05-01/offline'].flatMap(
+  (view) =>
+    [
+      ['GET', `${view}/simple/acme-lib/`, project],
+      ['GET', `${view}/simple/acme-lib/acme_lib-1.0-py3-none-any.whl`, project],
+      ['GET', `${view}/simple/acme-lib/acme_lib-1.0-py3-none-any.whl.metadata`, project],
+      ['GET', `${view}/pypi/acme-lib/json`, project],
+      ['GET', `${view}/pypi/acme-lib/1.0/json`, project],
+      ['GET', `${view}/integrity/acme-lib/1.0/acme_lib-1.0-py3-none-any.whl/provenance`, project],
+    ] as const,
+);
+
+const readingMore = [
+  ['GET', '/sources/acme-lib/acme_lib-1.0.tar.gz', project],
+  ['GET', '/bundles/shop', app],
+  ['GET', '/bundles/shop/1.0', app],
+  ['GET', '/bundles/shop/1.0/shop-1.0.tar.gz', app],
+  ['GET', '/bundles/shop/@production', app],
+  ['GET', '/bundles/shop/@production/download', app],
+  ['GET', '/bundles/shop/channels/production/history', app],
+  ['GET', '/bundles/shop/diff', app],
+] as const;
+
+const uploading = [
+  ['POST', '/legacy/', project],
+  ['POST', '/legacy', project],
+  ['POST', '/index/main/legacy/', project],
+] as const;
+
+const bundling = [
+  ['PUT', '/bundles/shop/1.0/shop-1.0.tar.gz', app],
+  ['POST', '/bundles/shop', app],
+  ['PUT', '/bundles/shop/channels/production', app],
+  ['POST', '/bundles/shop/channels/production/rollback', app],
+  ['DELETE', '/bundles/shop/1.0', app],
+] as const;
+
+const administering = [
+  ['PATCH', '/admin/repositories/local/projects/acme-lib', project],
+  ['PATCH', '/admin/repositories/local/projects/acme-lib/releases/1.0', project],
+  ['DELETE', '/admin/repositories/local/projects/acme-lib/releases/1.0', project],
+  ['DELETE', '/admin/repositories/local/projects/acme-lib/files/acme_lib-1.0-py3-none-any.whl', project],
+  ['POST', '/admin/mirror', server],
+  ['GET', '/admin/jobs/1', server],
+  ['GET', '/admin/jobs/1/events', server],
+  ['GET', '/admin/jobs/1/lock', server],
+  ['DELETE', '/admin/jobs/1', server],
+  ['POST', '/admin/drill', server],
+  ['GET', '/admin/locks', server],
+  ['DELETE', '/admin/locks/shop', server],
+  ['GET', '/admin/upstreams', server],
+  ['GET', '/admin/stats', server],
+  ['GET', '/admin/explain', server],
+  ['POST', '/admin/verify', server],
+  ['POST', '/admin/gc', server],
+  ['POST', '/admin/projects/acme-lib/refresh', server],
+] as const;
+
+const own: readonly RouteCase[] = [
+  { method: 'GET', path: '/admin/tokens', action: 'admin', on: server },
+  { method: 'POST', path: '/admin/tokens', action: 'admin', on: server, body: { name: 'x', can: ['read'] } },
+  { method: 'DELETE', path: '/admin/tokens/nothing', action: 'admin', on: server },
+  { method: 'GET', path: '/admin/events', action: 'admin', on: server },
+];
+
+/** Every route of the contract that needs a right. Lists that show to each what it may see are not here. */
+export const ROUTES: readonly RouteCase[] = [
+  ...[...reading, ...readingMore].map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
+  ...uploading.map(([method, path, on]) => ({ method, path, on, action: 'upload' as const })),
+  ...bundling.map(([method, path, on]) => ({ method, path, on, action: 'bundle' as const })),
+  ...administering.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const })),
+  ...own.map((route) => ({ ...route, isReal: true })),
+];
