@@ -91,9 +91,9 @@ export class TrustedPublishing {
     const expiresAt = now + this.#rules.tokenLifetime;
     const token = publisherToken(publisher, claims, { now, expiresAt });
     const seen = identityId(issuer.config.issuer, identity, claims.jti);
-    const forgetAt = claims.exp * 1000 + issuer.config.leeway + REMEMBER_MARGIN_MS;
+    const forgetAt = Math.ceil(claims.exp * 1000) + issuer.config.leeway + REMEMBER_MARGIN_MS;
     await this.#catalog.write(function* () {
-      if (!(yield* claimIdentity(seen, forgetAt, now))) {
+      if (!(yield* claimIdentity(seen, Math.min(forgetAt, Number.MAX_SAFE_INTEGER), now))) {
         throw identityRefused(
           'invalid-reuse-token',
           'This identity token was exchanged before; each is good for once.',
