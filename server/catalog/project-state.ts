@@ -1,6 +1,6 @@
 import type { ProjectStatus } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import { all, first, run, type Script } from './catalog.ts';
+import { all, first, prepared, run, type Script } from './catalog.ts';
 import { sql } from './schema.ts';
 
 /** One project of one repository, without its files. */
@@ -36,11 +36,13 @@ const COLUMNS = [
   'suspect_since',
 ] as const;
 
+const stateByName = prepared((p: { repository: string; name: string }) =>
+  sql.selectFrom('project').select(COLUMNS).where('name', '=', p.name).where('repository', '=', p.repository),
+);
+
 /** One row by its key: the cheap read that every page begins with. */
 export function* findProjectState(repository: string, name: ProjectName): Script<ProjectState | undefined> {
-  const row = yield* first(
-    sql.selectFrom('project').select(COLUMNS).where('name', '=', name).where('repository', '=', repository),
-  );
+  const row = yield* first(stateByName({ repository, name }));
   if (row === undefined) return undefined;
   return {
     name: row.name as ProjectName,

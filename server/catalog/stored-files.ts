@@ -1,7 +1,7 @@
 import type { Digest } from '../../storage/digest.ts';
 import type { DistributionFile, ProjectStatus } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import { all, first, run, type Script } from './catalog.ts';
+import { all, first, prepared, run, type Script } from './catalog.ts';
 import { sql } from './schema.ts';
 
 /** A file whose bytes are stored. */
@@ -15,32 +15,34 @@ export interface StoredFile {
   readonly status: ProjectStatus;
 }
 
+const fileByName = prepared((p: { repository: string; name: string; filename: string }) =>
+  sql
+    .selectFrom('file')
+    .leftJoin('project', (join) =>
+      join.onRef('project.name', '=', 'file.project').onRef('project.repository', '=', 'file.repository'),
+    )
+    .select([
+      'file.filename',
+      'file.digest',
+      'file.size',
+      'file.stored_at',
+      'file.detail',
+      'project.status',
+      'project.status_override',
+    ])
+    .where('file.project', '=', p.name)
+    .where('file.filename', '=', p.filename)
+    .where('file.repository', '=', p.repository)
+    .where('file.deleted_at', 'is', null),
+);
+
 /** A stored file and its project's status, in one read: what a hot file costs. */
 export function* findStoredFile(
   repository: string,
   name: ProjectName,
   filename: string,
 ): Script<StoredFile | undefined> {
-  const row = yield* first(
-    sql
-      .selectFrom('file')
-      .leftJoin('project', (join) =>
-        join.onRef('project.name', '=', 'file.project').onRef('project.repository', '=', 'file.repository'),
-      )
-      .select([
-        'file.filename',
-        'file.digest',
-        'file.size',
-        'file.stored_at',
-        'file.detail',
-        'project.status',
-        'project.status_override',
-      ])
-      .where('file.project', '=', name)
-      .where('file.filename', '=', filename)
-      .where('file.repository', '=', repository)
-      .where('file.deleted_at', 'is', null),
-  );
+  const row = yield* first(fileByName({ repository, name, filename }));
   if (row === undefined) return undefined;
   return {
     filename: row.filename,

@@ -7,7 +7,6 @@ import type { Metrics } from '../metrics.ts';
 export interface HealthParts {
   readonly browse: Browse;
   readonly blobs: BlobStore;
-  readonly metrics: Metrics;
   /** Rejects when the catalog does not answer. */
   readonly pingCatalog: () => Promise<void>;
   /** What an administrator should set, such as an upstream that could not be found. */

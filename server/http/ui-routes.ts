@@ -7,11 +7,9 @@ import { STYLE } from '../ui/style.ts';
 export interface UiParts {
   readonly browse: Browse;
   readonly version: string;
-  /** The address that clients use, without a slash at its end, when it is configured. */
-  readonly publicUrl: string | undefined;
   readonly indexes: readonly string[];
   readonly warnings: readonly string[];
-  /** The host that a request came to; of a trusted proxy's client when it says so. */
+  /** Scheme, host and prefix that clients use, without a slash at the end. */
   readonly originOf: (req: Request) => string;
 }
 
@@ -34,7 +32,7 @@ export function uiRoutes(parts: UiParts): Router {
     }),
   );
   router.get('/', async (req: Request, res: Response) => {
-    const base = parts.publicUrl ?? parts.originOf(req);
+    const base = parts.originOf(req);
     const html = renderFrontPage({
       version: parts.version,
       indexUrl: `${base}/simple/`,

@@ -16,10 +16,10 @@ import { viewPage } from './view-page.ts';
 export interface ProxiedParts extends PullParts, PageTimes {
   /** A page that lists more files is no page to us. */
   readonly maxFiles: number;
+  /** How long a client waits for a refresh while a kept page is at hand, milliseconds. */
+  readonly patienceMs: number;
 }
 
-// Contract: a known page with a hanging upstream is answered within 2 s.
-const PATIENCE_MS = 1_500;
 // A page that could not be refreshed is not tried again at once by each request.
 const RETRY_AFTER_MS = 5_000;
 // A file that the kept page does not list may have been uploaded since: the page is asked again, but not in a storm.
@@ -135,7 +135,7 @@ export class Proxied implements Repository {
     const patience = new AbortController();
     const outcome = await Promise.race([
       refreshing,
-      clock.sleep(PATIENCE_MS, patience.signal).then(
+      clock.sleep(this.#parts.patienceMs, patience.signal).then(
         () => 'slow' as const,
         () => 'slow' as const,
       ),

@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import type { Catalog } from './catalog/catalog.ts';
+import type { UpstreamStateTable } from './catalog/tables/projects.ts';
+import { findUpstreamState, saveUpstreamState } from './catalog/upstream-state.ts';
+import type { Clock } from './clock.ts';
+import type { Config, UpstreamConfig } from './config/schema.ts';
+import type { Logger } from './log.ts';
+import type { SavedHealth } from './upstream/health.ts';
+import { HttpUpstream } from './upstream/http-upstream.ts';
+import { NoUpstream } from './upstream/no-upstream.ts';
+import type { ProxySettings } from './upstream/proxy.ts';
+import type { BreakerState, Upstream } from './upstream/upstream.ts';
+
+export interface UpstreamParts {
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+  /** Outbound proxies of the environment. */
+  readonly proxies: ProxySettings;
+}
+
+/** Every configured upstream, in the condition that was saved last. Throws when a file that the configuration names cannot be read. */
+export async function composeUpstreams(config: Config, parts: UpstreamParts): Promise<Map<string, Upstream>> {
+  const upstreams = new Map<string, Upstream>();
+  for (const [name, repository] of Object.entries(config.repositories)) {
+    if (repository.kind === 'hosted') continue;
+    const upstream =
+      repository.url === 'auto'
+        ? new NoUpstream(name, parts.clock.nowMs())
+        : await open(name, repository, { config, parts });
+    upstreams.set(name, upstream);
+  }
+  return upstreams;
+}
+
+async function open(
+  name: string,
+  repository: UpstreamConfig,
+  { config, parts }: { config: Config; parts: UpstreamParts },
+): Promise<Upstream> {
+  const { catalog, clock, log, version } = parts;
+  const contact = config.contact ?? config.publicUrl;
+  const proxies = proxiesOf(repository.proxy, parts.proxies);
+  return HttpUpstream.open({
+    name,
+    url: new URL(repository.url),
+    fallbacks: repository.fallbacks.map(fallbackUrl),
+    timeoutMs: repository.timeout,
+    connectTimeoutMs: repository.connectTimeout,
+    idleTimeoutMs: repository.idleTimeout,
+    pageMaxBytes: config.limits.pageBytes,
+    maxConnections: repository.connections,
+    retries: repository.retries,
+    failuresToOpen: repository.failuresToOpen,
+    probeEveryMs: repository.probeEvery,
+    userAgent: `stormcellar/${version}${contact === null ? '' : ` (${contact})`}`,
+    proxies,
+    clock,
+    log,
+    ...(repository.username === null
+      ? {}
+      : { credentials: { username: repository.username, password: repository.password ?? '' } }),
+    ...(repository.caFile === null ? {} : { ca: await readFile(repository.caFile, 'utf8') }),
+    loadState: async () => savedHealth(await catalog.read(() => findUpstreamState(name))),
+    saveState: (health) =>
+      catalog.write(() =>
+        saveUpstreamState({
+          repository: name,
+          state: health.state,
+          since: health.since,
+          epoch: health.epoch,
+          last_success_at: health.lastSuccessAt ?? null,
+          last_failure_at: health.lastFailureAt ?? null,
+          last_error: health.lastError ?? null,
+        }),
+      ),
+  });
+}
+
+function proxiesOf(setting: string, environment: ProxySettings): ProxySettings {
+  if (setting === 'environment') return environment;
+  return setting === 'none' ? {} : { https: setting, http: setting };
+}
+
+function fallbackUrl(fallback: UpstreamConfig['fallbacks'][number]): URL {
+  const url = new URL(fallback.url);
+  if (fallback.username !== null) url.username = encodeURIComponent(fallback.username);
+  if (fallback.password !== null) url.password = encodeURIComponent(fallback.password);
+  return url;
+}
+
+function savedHealth(row: UpstreamStateTable | undefined): SavedHealth | undefined {
+  if (row === undefined) return undefined;
+  return {
+    state: row.state as BreakerState,
+    since: row.since,
+    epoch: row.epoch,
+    ...(row.last_success_at === null ? {} : { lastSuccessAt: row.last_success_at }),
+    ...(row.last_failure_at === null ? {} : { lastFailureAt: row.last_failure_at }),
+    ...(row.last_error === null ? {} : { lastError: row.last_error }),
+  };
+}

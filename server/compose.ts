@@ -1,0 +1,251 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Request } from 'express';
+import { openBlobStore } from '../storage/open.ts';
+import { sweepSpools } from '../storage/spool.ts';
+import { AuditTrail } from './access/audit-trail.ts';
+import { FailedAttempts } from './access/failed-attempts.ts';
+import { ensureFirstToken } from './access/first-token.ts';
+import { TokenGeneration } from './access/generation.ts';
+import { LastUsed } from './access/last-used.ts';
+import { TokenAuthorizer } from './access/token-authorizer.ts';
+import { Tokens } from './access/tokens.ts';
+import { TrustedPublishing } from './access/trusted-publishing.ts';
+import { Browse } from './browse/overview.ts';
+import { openSqlite } from './catalog/sqlite.ts';
+import { ping } from './catalog/stats.ts';
+import { type Clock, systemClock } from './clock.ts';
+import { composeUpstreams } from './compose-upstreams.ts';
+import type { Config } from './config/schema.ts';
+import { createHttpApp } from './http/app.ts';
+import { authenticate } from './http/authenticate.ts';
+import { browseRoutes } from './http/browse-routes.ts';
+import { eventRoutes } from './http/event-routes.ts';
+import { healthRoutes, metricsRoutes } from './http/health-routes.ts';
+import { hotPath } from './http/hot.ts';
+import { IndexHandler } from './http/index-handler.ts';
+import { indexRoutes } from './http/index-routes.ts';
+import { LegacyJson } from './http/legacy-json.ts';
+import { oidcRoutes } from './http/oidc-routes.ts';
+import { RequestsUnderWay } from './http/requests-under-way.ts';
+import { tokenRoutes } from './http/token-routes.ts';
+import { forwardedReader } from './http/trusted-proxy.ts';
+import { uiRoutes } from './http/ui-routes.ts';
+import { createBlobKeeper } from './keep-blobs.ts';
+import { createLogger, type Logger } from './log.ts';
+import { Metrics } from './metrics.ts';
+import type { ProjectName } from './model/project-name.ts';
+import { buildReading, type Reading, type RepositorySetting } from './repository/build.ts';
+import { Pages } from './repository/pages.ts';
+import { Downloads } from './upstream/download.ts';
+import type { ProxySettings } from './upstream/proxy.ts';
+import type { Upstream } from './upstream/upstream.ts';
+
+/** What a test may put in the place of the real thing. */
+export interface Parts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+  /** Outbound proxies of the environment. */
+  readonly proxies: ProxySettings;
+  /** Sentences for administrators: shown at `/readyz` and on the front page. */
+  readonly warnings: readonly string[];
+}
+
+/** A whole server. */
+export interface App {
+  /** Begins to listen. `firstToken` is the admin token of the very first start, this once. */
+  start(): Promise<{ readonly url: string; readonly firstToken?: string }>;
+  /** Takes nothing new, lets requests under way finish for as long as the config allows, and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
+
+/** Builds the whole server, top to bottom. Throws what a person who starts it should read. */
+export async function compose(config: Config, parts: Partial<Parts> = {}): Promise<App> {
+  const clock = parts.clock ?? systemClock;
+  const log = parts.log ?? createLogger(config.log);
+  const metrics = new Metrics({ withProcess: true });
+  const version = parts.version ?? 'dev';
+  const spoolDir = join(config.dataDir, 'spool');
+
+  const catalog = await openSqlite({
+    path: join(config.dataDir, 'catalog.sqlite'),
+    migrationsDir: MIGRATIONS,
+    clock,
+    log,
+  });
+  const blobs = await openBlobStore(
+    { kind: 'disk', dir: join(config.dataDir, 'blobs') },
+    { spoolDir, minFreeBytes: config.limits.minFreeBytes },
+  );
+  await sweepSpools(spoolDir);
+  const keeper = createBlobKeeper({ catalog, blobs, clock });
+
+  const upstreams = await composeUpstreams(config, { catalog, clock, log, version, proxies: parts.proxies ?? {} });
+  const downloads = new Downloads({
+    blobs,
+    spoolDir,
+    clock,
+    log,
+    maxBytes: config.limits.spoolBytes,
+    maxAtOnce: config.limits.downloads,
+    onNotStored: () => metrics.notStored(),
+  });
+  const reading = buildReading(
+    { repositories: repositorySettings(config, upstreams), indexes: new Map(Object.entries(config.indexes)) },
+    { catalog, blobs, keeper, downloads, clock, log, spoolDir, maxFiles: config.limits.pageFiles },
+  );
+  const main = reading.indexes.get(config.defaultIndex);
+  if (main === undefined) throw new Error(`there is no index ${config.defaultIndex}`);
+  const index = (name: string | undefined) => (name === undefined ? main : reading.indexes.get(name));
+
+  const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
+  const generation = new TokenGeneration(catalog, { shared: config.catalog.kind === 'postgres' });
+  const lastUsed = new LastUsed({
+    catalog,
+    clock,
+    onFailure: (error) => log.warn({ err: error }, 'when tokens were last used could not be written'),
+  });
+  const access = new TokenAuthorizer({
+    catalog,
+    clock,
+    generation,
+    lastUsed,
+    failedAttempts,
+    anonymous: config.access.anonymous,
+    ...(config.bootstrapToken === undefined ? {} : { bootstrapToken: config.bootstrapToken }),
+  });
+  const tokens = new Tokens({ catalog, clock, generation });
+  const publishing = new TrustedPublishing(config.oidc, { catalog, clock, failedAttempts });
+
+  const browse = new Browse({
+    catalog,
+    clock,
+    repositories: Object.keys(config.repositories),
+    upstreams: [...upstreams.values()],
+  });
+  watchUpstreams(metrics, upstreams);
+  const isPublic = config.access.anonymous.includes('read');
+  const forwarded = forwardedReader(config.trustProxy);
+  const originOf = (req: Request) => {
+    const { protocol, host } = forwarded(req);
+    return config.publicUrl ?? `${protocol}://${host ?? `${config.listen.host}:${config.listen.port}`}`;
+  };
+  const pages = new Pages({ maxBytes: config.limits.pageCacheBytes });
+  const handler = new IndexHandler({ pages, access, isPublic });
+  const requests = new RequestsUnderWay();
+  const warnings = parts.warnings ?? [];
+  const http = createHttpApp({
+    clock,
+    log,
+    metrics,
+    addressOf: (req) => forwarded(req).address,
+    hot: hotPath({ handler, access, index: main }),
+    open: [
+      healthRoutes({
+        browse,
+        blobs,
+        warnings,
+        pingCatalog: () => catalog.read(ping),
+        isStopping: () => requests.isStopping,
+      }),
+    ],
+    authenticate: authenticate({ access }),
+    routers: [
+      oidcRoutes({ publishing }),
+      metricsRoutes({ metrics }),
+      tokenRoutes({ tokens, access }),
+      eventRoutes({ audit: new AuditTrail({ catalog }), access }),
+      browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
+      indexRoutes({ handler, legacyJson: new LegacyJson({ access, isPublic, originOf }), index }),
+      uiRoutes({ browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),
+    ],
+  });
+
+  const server = createServer(requests.counted(http));
+  server.keepAliveTimeout = 65_000;
+  return {
+    start: async () => {
+      const firstToken =
+        config.bootstrapToken === undefined
+          ? await ensureFirstToken({ catalog, clock, dataDir: config.dataDir })
+          : undefined;
+      for (const upstream of upstreams.values()) upstream.start();
+      lastUsed.start();
+      const url = await listen(server, config);
+      log.info({ url }, 'listening');
+      return { url, ...(firstToken === undefined ? {} : { firstToken }) };
+    },
+    stop: async () => {
+      const drained = requests.drain();
+      const closed = new Promise<void>((resolve) => {
+        server.close(() => resolve());
+      });
+      server.closeIdleConnections();
+      const patience = new AbortController();
+      await Promise.race([drained, clock.sleep(config.limits.stopGrace, patience.signal).catch(() => undefined)]);
+      patience.abort();
+      server.closeAllConnections();
+      await closed;
+      await downloads.stop();
+      await reading.stop();
+      await Promise.all([...upstreams.values()].map((upstream) => upstream.stop()));
+      await lastUsed.stop();
+      await catalog.close();
+      log.info('stopped');
+    },
+  };
+}
+
+function repositorySettings(config: Config, upstreams: ReadonlyMap<string, Upstream>): Map<string, RepositorySetting> {
+  const settings = new Map<string, RepositorySetting>();
+  for (const [name, repository] of Object.entries(config.repositories)) {
+    const upstream = upstreams.get(name);
+    if (repository.kind === 'hosted') settings.set(name, { kind: 'hosted' });
+    else if (upstream !== undefined) {
+      settings.set(name, {
+        kind: 'upstream',
+        upstream,
+        patienceMs: repository.staleAfter,
+        freshForMs: repository.freshFor,
+        confirmForMs: repository.confirmFor,
+      });
+    }
+  }
+  return settings;
+}
+
+async function refreshEverywhere(reading: Reading, name: ProjectName): Promise<string[]> {
+  const asked = [...reading.proxied.values()];
+  for (const repository of asked) await repository.refresh(name);
+  return asked.map((repository) => repository.name);
+}
+
+function watchUpstreams(metrics: Metrics, upstreams: ReadonlyMap<string, Upstream>): void {
+  metrics.gauge(
+    'stormcellar_upstream_up',
+    '1 while the upstream answers, 0 while it does not.',
+    ['upstream'],
+    (gauge) => {
+      for (const [name, upstream] of upstreams)
+        gauge.set({ upstream: name }, upstream.health().state === 'open' ? 0 : 1);
+    },
+  );
+}
+
+async function listen(server: Server, { listen: { host, port } }: Config): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address() as AddressInfo;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `http://${name}:${address.port}`;
+}

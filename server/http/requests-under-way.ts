@@ -1,0 +1,34 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+
+/** Counts the requests that are being answered, so that stopping can wait for them. */
+export class RequestsUnderWay {
+  #count = 0;
+  #isStopping = false;
+  #idle: (() => void) | undefined;
+
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
+
+  /** The listener, counted; connections are not kept alive any more once stopping has begun. */
+  counted(listener: RequestListener): RequestListener {
+    return (req: IncomingMessage, res: ServerResponse) => {
+      this.#count += 1;
+      if (this.#isStopping) res.setHeader('Connection', 'close');
+      res.once('close', () => {
+        this.#count -= 1;
+        if (this.#count === 0) this.#idle?.();
+      });
+      listener(req, res);
+    };
+  }
+
+  /** From now on the server says that it stops. Resolves when no request is left. */
+  drain(): Promise<void> {
+    this.#isStopping = true;
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+}
