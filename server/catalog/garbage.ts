@@ -18,6 +18,12 @@ const REFERENCES: readonly Reference[] = [
       .where('file.deleted_at', 'is', null),
   (eb) =>
     eb.selectFrom('core_metadata').select('core_metadata.digest').whereRef('core_metadata.digest', '=', 'blob.digest'),
+  (eb) =>
+    eb
+      .selectFrom('bundle_version')
+      .select('bundle_version.digest')
+      .whereRef('bundle_version.digest', '=', 'blob.digest')
+      .where('bundle_version.deleted_at', 'is', null),
 ];
 
 /** Of a query over `blob`: no row names it. */

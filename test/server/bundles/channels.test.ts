@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { findLatest, listVersions, publishVersion, removeVersions } from '../../../server/catalog/bundles.ts';
+import type { Catalog } from '../../../server/catalog/catalog.ts';
+import { findChannel, listMoves, promote, rollback } from '../../../server/catalog/channels.ts';
+import { listEvents } from '../../../server/catalog/events.ts';
+import type { Actor } from '../../../server/model/access.ts';
+import {
+  type BundleVersion,
+  isBundlePrerelease,
+  parseAppName,
+  parseBundleFilename,
+  parseBundleVersionText,
+  parseChannelName,
+} from '../../../server/model/bundle.ts';
+import { Problem, type ProblemSlug } from '../../../server/problem.ts';
+import { digestOf } from '../../support/spooled.ts';
+import { testCatalog } from '../../support/test-catalog.ts';
+
+const app = parseAppName('myapp');
+const production = parseChannelName('production');
+const staging = parseChannelName('staging');
+const actor: Actor = { name: 'ci' };
+const text = parseBundleVersionText;
+
+function version(name: string, bytes = name): BundleVersion {
+  return {
+    app,
+    version: text(name),
+    filename: parseBundleFilename(`myapp-${name}.tar.gz`),
+    digest: digestOf(bytes),
+    size: 1,
+    contentType: 'application/gzip',
+    createdAt: 1,
+    createdBy: 'ci',
+    prerelease: isBundlePrerelease(name),
+    contents: { distributions: [] },
+  };
+}
+
+async function withVersions(catalog: Catalog, ...names: readonly string[]): Promise<void> {
+  for (const name of names) await catalog.write(() => publishVersion(version(name), { actor }));
+}
+
+function move(catalog: Catalog, name: string, more: Partial<Parameters<typeof promote>[0]> = {}) {
+  const order = { app, channel: production, version: text(name), why: null, actor, at: 2, force: false, ...more };
+  return catalog.write(() => promote(order));
+}
+
+function back(catalog: Catalog, more: Partial<Parameters<typeof rollback>[0]> = {}) {
+  return catalog.write(() => rollback({ app, channel: production, why: null, actor, at: 3, ...more }));
+}
+
+async function pointsTo(catalog: Catalog): Promise<string | undefined> {
+  return (await catalog.read(() => findChannel(app, production)))?.version;
+}
+
+async function refused(work: Promise<unknown>, slug: ProblemSlug): Promise<void> {
+  await assert.rejects(work, (error: unknown) => error instanceof Problem && error.slug === slug);
+}
+
+test('a rollback takes back the latest promotion that still stands, and repeating it walks further back', async (t) => {
+  const catalog = await testCatalog(t);
+  await withVersions(catalog, '1', '2', '3', '4');
+  for (const name of ['1', '2', '3']) await move(catalog, name);
+  assert.equal((await back(catalog)).to, '2');
+  assert.equal((await back(catalog)).to, '1');
+  await refused(back(catalog), 'nothing-before');
+  await move(catalog, '4');
+  assert.equal((await back(catalog)).to, '1');
+  await refused(back(catalog), 'nothing-before');
+  assert.equal(await pointsTo(catalog), '1');
+  const moves = await catalog.read(() => listMoves(app, production, { limit: 100 }));
+  assert.deepEqual(
+    moves.map(({ from, to, kind, undone }) => [from, to, kind, undone]),
+    [
+      [null, '1', 'promote', false],
+      ['1', '2', 'promote', true],
+      ['2', '3', 'promote', true],
+      ['3', '2', 'rollback', false],
+      ['2', '1', 'rollback', false],
+      ['1', '4', 'promote', true],
+      ['4', '1', 'rollback', false],
+    ],
+  );
+  const events = await catalog.read(() => listEvents({ subject: 'bundle/myapp', limit: 100 }));
+  assert.equal(events.filter(({ kind }) => kind === 'channel-rolled-back').length, 3);
+});
+
+test('a channel moves only from where it was expected to be; to where it is already, it does not move', async (t) => {
+  const catalog = await testCatalog(t);
+  await withVersions(catalog, '1', '2', '3');
+  await refused(move(catalog, '1', { expected: '2' }), 'channel-moved');
+  assert.ok(await move(catalog, '1', { expected: null }));
+  await refused(move(catalog, '2', { expected: null }), 'channel-moved');
+  assert.equal(await move(catalog, '1'), undefined);
+  const outcomes = await Promise.allSettled(['2', '3'].map((name) => move(catalog, name, { expected: '1' })));
+  assert.deepEqual(outcomes.map(({ status }) => status).sort(), ['fulfilled', 'rejected']);
+  await refused(back(catalog, { expected: '1' }), 'channel-moved');
+  await refused(move(catalog, '9'), 'bundle-version-not-found');
+  await refused(back(catalog, { channel: staging }), 'channel-not-found');
+});
+
+test('a channel that comes after another takes only what was there, unless forced, and the history says so', async (t) => {
+  const catalog = await testCatalog(t);
+  await withVersions(catalog, '1', '2');
+  await refused(move(catalog, '1', { after: staging }), 'channel-order');
+  await move(catalog, '1', { channel: staging });
+  await move(catalog, '2', { channel: staging });
+  assert.equal((await move(catalog, '1', { after: staging, force: true }))?.kind, 'promote');
+  await withVersions(catalog, '3');
+  assert.equal((await move(catalog, '3', { after: staging, force: true }))?.kind, 'forced');
+  assert.equal((await back(catalog)).to, '1');
+});
+
+test('the newest version is by PEP 440: final ones first, then pre-releases, then what follows no rule', async (t) => {
+  const catalog = await testCatalog(t);
+  const newest = async () => (await catalog.read(() => findLatest(app)))?.version;
+  assert.equal(await newest(), undefined);
+  await withVersions(catalog, 'nightly-7');
+  assert.equal(await newest(), 'nightly-7');
+  await withVersions(catalog, '2.0rc1', '1.10', '1.9', '1!0.1.dev1');
+  assert.equal(await newest(), '1.10');
+  const listed = async (after?: string) =>
+    (await catalog.read(() => listVersions(app, { limit: 3, after: after === undefined ? after : text(after) }))).map(
+      (one) => one.version,
+    );
+  assert.deepEqual(await listed(), ['1!0.1.dev1', '2.0rc1', '1.10']);
+  assert.deepEqual(await listed('1.10'), ['1.9', 'nightly-7']);
+});
+
+test('a version never changes, not even after it was deleted', async (t) => {
+  const catalog = await testCatalog(t);
+  await withVersions(catalog, '1', '2');
+  const again = (bytes?: string) => catalog.write(() => publishVersion(version('1', bytes), { actor }));
+  assert.equal(await again(), 'present');
+  await refused(again('other'), 'bundle-exists');
+  await catalog.write(() => removeVersions(app, ['1'], { kind: 'bundle-deleted', actor, at: 5 }));
+  await refused(again('other'), 'bundle-exists');
+  await move(catalog, '2');
+  assert.equal(await again(), 'created');
+});
