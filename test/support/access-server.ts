@@ -2,8 +2,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type Request, type Response, Router } from 'express';
-import type { AccessSettings } from '../../server/access/build-access.ts';
-import type { Catalog } from '../../server/catalog/catalog.ts';
 import { createHttpApp } from '../../server/http/app.ts';
 import { authenticate } from '../../server/http/authenticate.ts';
 import { eventRoutes } from '../../server/http/event-routes.ts';
@@ -14,8 +12,7 @@ import { forwardedReader } from '../../server/http/trusted-proxy.ts';
 import { createLogger } from '../../server/log.ts';
 import { Metrics } from '../../server/metrics.ts';
 import type { Action, Resource } from '../../server/model/access.ts';
-import type { FakeClock } from './fake-clock.ts';
-import { type TestAccess, testAccess } from './test-access.ts';
+import { type AccessOptions, type TestAccess, testAccess } from './test-access.ts';
 
 export interface AccessServer extends TestAccess {
   readonly url: string;
@@ -35,9 +32,7 @@ export interface ProbeRoute {
 /** The routes of access control over loopback, behind `authenticate`, and beside them `probes` that only ask for a right. */
 export async function accessServer(
   t: TestContext,
-  options: Partial<AccessSettings> & {
-    readonly catalog?: Catalog;
-    readonly clock?: FakeClock;
+  options: AccessOptions & {
     readonly trustProxy?: readonly string[];
     readonly probes?: readonly ProbeRoute[];
   } = {},

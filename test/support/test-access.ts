@@ -1,7 +1,12 @@
-import { type Access, type AccessSettings, buildAccess } from '../../server/access/build-access.ts';
-import type { WantedToken } from '../../server/access/tokens.ts';
+import { AuditTrail } from '../../server/access/audit-trail.ts';
+import { FailedAttempts } from '../../server/access/failed-attempts.ts';
+import { TokenGeneration } from '../../server/access/generation.ts';
+import { LastUsed } from '../../server/access/last-used.ts';
+import { TokenAuthorizer } from '../../server/access/token-authorizer.ts';
+import { Tokens, type WantedToken } from '../../server/access/tokens.ts';
+import { TrustedPublishing, type TrustedPublishingRules } from '../../server/access/trusted-publishing.ts';
 import type { Catalog } from '../../server/catalog/catalog.ts';
-import type { Principal } from '../../server/model/access.ts';
+import type { Action, Principal } from '../../server/model/access.ts';
 import { FakeClock } from './fake-clock.ts';
 import { testCatalog } from './test-catalog.ts';
 
@@ -11,11 +16,25 @@ export const BOOTSTRAP_TOKEN = 'bootstrap-token-of-tests';
 /** Who made the tokens of a test. */
 export const ADMIN: Principal = { kind: 'token', name: 'bootstrap', can: ['admin'] };
 
-export interface TestAccess extends Access {
+export interface AccessOptions {
+  readonly anonymous?: readonly Action[];
+  readonly failuresPerMinute?: number;
+  readonly oidc?: TrustedPublishingRules;
+  readonly bootstrapToken?: string | undefined;
+  /** Several of these on one catalog. */
+  readonly shared?: boolean;
+  readonly catalog?: Catalog;
+  readonly clock?: FakeClock;
+}
+
+export interface TestAccess {
+  readonly authorizer: TokenAuthorizer;
+  readonly tokens: Tokens;
+  readonly audit: AuditTrail;
+  readonly publishing: TrustedPublishing;
+  readonly lastUsed: LastUsed;
   readonly catalog: Catalog;
   readonly clock: FakeClock;
-  /** What could not be written in the background. */
-  readonly failures: unknown[];
   /** Makes a token that may do this; answers its secret. */
   token(wanted: Omit<WantedToken, 'name'> & { name?: string }): Promise<string>;
 }
@@ -23,28 +42,41 @@ export interface TestAccess extends Access {
 /** Access control on a catalog in memory, its clock standing still; anonymous may read unless it is said otherwise. */
 export async function testAccess(
   t: { after(fn: () => Promise<void>): void },
-  options: Partial<AccessSettings> & { catalog?: Catalog; clock?: FakeClock } = {},
+  options: AccessOptions = {},
 ): Promise<TestAccess> {
-  const { catalog = await testCatalog(t), clock = new FakeClock(), ...settings } = options;
-  const failures: unknown[] = [];
-  const access = buildAccess(
-    {
-      anonymous: ['read'],
-      failuresPerMinute: 5,
-      oidc: { audience: 'stormcellar', tokenLifetime: 900_000, issuers: [] },
-      bootstrapToken: BOOTSTRAP_TOKEN,
-      shared: false,
-      ...settings,
-    },
-    { catalog, clock, onFailure: (error) => failures.push(error) },
-  );
-  return {
-    ...access,
+  const { catalog = await testCatalog(t), clock = new FakeClock() } = options;
+  const generation = new TokenGeneration(catalog, { shared: options.shared ?? false });
+  const lastUsed = new LastUsed({
     catalog,
     clock,
-    failures,
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  const failedAttempts = new FailedAttempts({ attempts: options.failuresPerMinute ?? 5 });
+  const tokens = new Tokens({ catalog, clock, generation });
+  const bootstrapToken = 'bootstrapToken' in options ? options.bootstrapToken : BOOTSTRAP_TOKEN;
+  return {
+    authorizer: new TokenAuthorizer({
+      catalog,
+      clock,
+      generation,
+      lastUsed,
+      failedAttempts,
+      anonymous: options.anonymous ?? ['read'],
+      ...(bootstrapToken === undefined ? {} : { bootstrapToken }),
+    }),
+    tokens,
+    audit: new AuditTrail({ catalog }),
+    publishing: new TrustedPublishing(
+      options.oidc ?? { audience: 'stormcellar', tokenLifetime: 900_000, issuers: [] },
+      { catalog, clock, failedAttempts },
+    ),
+    lastUsed,
+    catalog,
+    clock,
     token: async (wanted) => {
-      const { secret } = await access.tokens.create({ name: 'test', ...wanted }, ADMIN, { name: 'tester' });
+      const { secret } = await tokens.create({ name: 'test', ...wanted }, ADMIN, { name: 'tester' });
       return secret;
     },
   };
