@@ -31,6 +31,8 @@ export interface ZipMember {
   readonly offset: number;
   readonly externalAttributes: number;
   readonly madeBy: number;
+  /** Its name comes from an extra field that not every reader knows (Info-ZIP Unicode Path). */
+  readonly hasUnicodePath: boolean;
   /** Length of its record in the central directory. */
   readonly recordLength: number;
 }
@@ -120,20 +122,19 @@ class WindowReader extends RandomAccessReader {
 
 /** A zip archive that is open for reading by position. Valid inside of `withZip` only. */
 export class ZipFile {
+  readonly path: string;
   /** Length of the file. */
   readonly size: number;
-  /** The archive's comment, as bytes in latin-1. */
-  readonly commentLength: number;
   /** Members that the archive says it has. */
   readonly memberCount: number;
   readonly #zip: YauzlFile;
   readonly #reader: WindowReader;
 
-  constructor(zip: YauzlFile, reader: WindowReader, size: number) {
+  constructor(path: string, zip: YauzlFile, reader: WindowReader) {
+    this.path = path;
     this.#zip = zip;
     this.#reader = reader;
-    this.size = size;
-    this.commentLength = zip.comment.length;
+    this.size = zip.fileSize;
     this.memberCount = zip.entryCount;
   }
 
@@ -183,7 +184,7 @@ export async function withZip<T>(path: string, use: (zip: ZipFile) => Promise<T>
     const { size } = await file.stat();
     reader = new WindowReader(file, size);
     const zip = await fromRandomAccessReaderPromise(reader, size, { autoClose: false, decodeStrings: false });
-    return await use(new ZipFile(zip, reader, size));
+    return await use(new ZipFile(path, zip, reader));
   } catch (error) {
     if (reader?.failure !== undefined) throw reader.failure;
     throw fromYauzl(error);
@@ -210,6 +211,7 @@ function memberOf(entry: Entry): ZipMember {
     offset: entry.relativeOffsetOfLocalHeader,
     externalAttributes: entry.externalFileAttributes,
     madeBy: entry.versionMadeBy,
+    hasUnicodePath: entry.extraFields.some((field) => field.id === 0x7075),
     recordLength: 46 + entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength,
   };
 }

@@ -2,6 +2,11 @@
 export interface TarPart {
   readonly name: string;
   readonly data: string | Buffer;
+  /** Type flag; `0`, a file, unless told. */
+  readonly type?: string;
+  readonly linkName?: string;
+  /** The size that the header claims. */
+  readonly size?: number;
 }
 
 const BLOCK = 512;
@@ -11,12 +16,13 @@ export function tarOf(parts: readonly TarPart[]): Buffer {
   const blocks: Buffer[] = [];
   for (const part of parts) {
     const data = Buffer.from(part.data);
-    blocks.push(header(part.name, data.length), data, Buffer.alloc((BLOCK - (data.length % BLOCK)) % BLOCK));
+    blocks.push(header(part, data.length), data, Buffer.alloc((BLOCK - (data.length % BLOCK)) % BLOCK));
   }
   return Buffer.concat([...blocks, Buffer.alloc(2 * BLOCK)]);
 }
 
-function header(name: string, size: number): Buffer {
+function header(part: TarPart, length: number): Buffer {
+  const { name, type = '0', linkName = '', size = length } = part;
   const block = Buffer.alloc(BLOCK);
   if (Buffer.byteLength(name) > 100) throw new Error(`name of more than 100 bytes: ${name}`);
   block.write(name, 0);
@@ -26,7 +32,8 @@ function header(name: string, size: number): Buffer {
   block.write(`${size.toString(8).padStart(11, '0')}\0`, 124);
   block.write('00000000000\0', 136);
   block.write('        ', 148);
-  block.write('0', 156);
+  block.write(type, 156);
+  block.write(linkName, 157);
   block.write('ustar\u000000', 257);
   let sum = 0;
   for (const byte of block) sum += byte;
