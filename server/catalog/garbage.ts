@@ -24,6 +24,7 @@ const REFERENCES: readonly Reference[] = [
       .select('bundle_version.digest')
       .whereRef('bundle_version.digest', '=', 'blob.digest')
       .where('bundle_version.deleted_at', 'is', null),
+  (eb) => eb.selectFrom('source').select('source.digest').whereRef('source.digest', '=', 'blob.digest'),
 ];
 
 /** Of a query over `blob`: no row names it. */
