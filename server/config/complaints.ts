@@ -20,7 +20,7 @@ export class ConfigError extends Error {
 }
 
 /** A complaint for people. */
-export function complaintLine({ path, found, expected }: Complaint): string {
+function complaintLine({ path, found, expected }: Complaint): string {
   return `${path}: found ${found}, expected ${expected}`;
 }
 
@@ -56,7 +56,7 @@ function foundAt(issue: z.core.$ZodIssue, raw: unknown): string {
 }
 
 /** A value as a complaint shows it: short, and without secrets. */
-export function shown(value: unknown, path: readonly PropertyKey[]): string {
+function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (value === undefined) return 'nothing';
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (isObject(value)) return 'an object';
