@@ -1,0 +1,124 @@
+import type { Spooled } from '../../storage/blob-store.ts';
+import { Spool } from '../../storage/spool.ts';
+import type { BlobKeeper } from '../blob-keeper.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { findHostedFile } from '../catalog/hosted.ts';
+import { type NewHostedFile, publishFile, sameOrRefused } from '../catalog/publish.ts';
+import type { Clock } from '../clock.ts';
+import type { Actor } from '../model/access.ts';
+import type { CoreMetadata } from '../model/core-metadata.ts';
+import type { DistributionFile } from '../model/distribution-file.ts';
+import { checkArchive } from './check-archive.ts';
+import { type Claims, checkDigests, checkForm, type FormFields } from './check-form.ts';
+import { checkMetadata } from './check-metadata.ts';
+import { DEFAULT_RULES, type UploadRules } from './upload-rules.ts';
+
+/** An upload whose body has arrived. */
+export interface Upload {
+  /** The hosted repository it goes to. */
+  readonly repository: string;
+  readonly claims: Claims;
+  readonly fields: FormFields;
+  /** The file. Taken when it is published; else the caller removes it. */
+  readonly spooled: Spooled;
+  /** Of the same bytes, those that the form announces. */
+  readonly hashes: Readonly<Partial<Record<'md5' | 'blake2b-256', string>>>;
+  readonly actor: Actor;
+}
+
+/** Publishing distribution files: the one way by which they come into a hosted repository. */
+export class Uploads {
+  readonly #catalog: Catalog;
+  readonly #keeper: BlobKeeper;
+  readonly #clock: Clock;
+  readonly #spoolDir: string;
+  readonly #rules: UploadRules;
+
+  /** `spoolDir` is for core metadata on their way into the store. */
+  constructor(parts: {
+    readonly catalog: Catalog;
+    readonly keeper: BlobKeeper;
+    readonly clock: Clock;
+    readonly spoolDir: string;
+    readonly rules?: Partial<UploadRules>;
+  }) {
+    this.#catalog = parts.catalog;
+    this.#keeper = parts.keeper;
+    this.#clock = parts.clock;
+    this.#spoolDir = parts.spoolDir;
+    this.#rules = { ...DEFAULT_RULES, ...parts.rules };
+  }
+
+  /**
+   * What form and file name claim, checked as far as can be without the file: so that the right to upload to just this project
+   * can be asked for next. Throws 4xx problems.
+   */
+  claims(fields: FormFields, filename: string): Claims {
+    return checkForm(fields, filename, this.#rules);
+  }
+
+  /**
+   * Checks the file and publishes it: when this resolves with `published`, it is durable and on the project's page.
+   * `unchanged`: it was there already, byte for byte. The bytes are kept before the one transaction that names them, so a
+   * crash at any instant leaves the whole file or none. Throws 4xx problems, `StorageFullError` and what catalog and store throw; then
+   * nothing has changed.
+   */
+  async publish(upload: Upload): Promise<'published' | 'unchanged'> {
+    const { repository, claims, spooled } = upload;
+    checkDigests(upload.fields, spooled, upload.hashes);
+    // Looked at again in the transaction; here it saves reading and keeping an archive that will be refused.
+    const existing = await this.#catalog.read(() => findHostedFile(repository, claims.project, claims.filename));
+    if (existing !== undefined) return sameOrRefused(existing, spooled.digest, claims.filename);
+    const bytes = await checkArchive(spooled.path, claims, this.#rules);
+    const metadata = checkMetadata(bytes, claims, this.#rules);
+    const keptMetadata = await this.#keepMetadata(bytes);
+    await this.#keeper.keep(spooled);
+    const nowMs = this.#clock.nowMs();
+    const file: NewHostedFile = {
+      repository,
+      project: claims.project,
+      displayName: metadata.name ?? claims.project,
+      version: claims.version,
+      digest: spooled.digest,
+      size: spooled.size,
+      detail: detailOf(claims, { spooled, metadata, metadataDigest: keptMetadata.digest, nowMs }),
+      metadata: keptMetadata,
+      actor: upload.actor,
+    };
+    return await this.#catalog.write(() => publishFile(file, nowMs));
+  }
+
+  async #keepMetadata(bytes: Buffer): Promise<Omit<Spooled, 'path'>> {
+    const spool = await Spool.create(this.#spoolDir, { maxBytes: bytes.length });
+    try {
+      await spool.write(bytes);
+      const { path, digest, size } = await spool.finish();
+      await this.#keeper.keep({ path, digest, size });
+      return { digest, size };
+    } finally {
+      await spool.discard();
+    }
+  }
+}
+
+/** The file as its page lists it; everything but its name comes from the bytes. */
+function detailOf(
+  claims: Claims,
+  facts: {
+    readonly spooled: Spooled;
+    readonly metadata: CoreMetadata;
+    readonly metadataDigest: string;
+    readonly nowMs: number;
+  },
+): DistributionFile {
+  const { requiresPython } = facts.metadata;
+  return {
+    filename: claims.filename,
+    hashes: { sha256: facts.spooled.digest },
+    ...(requiresPython === undefined ? {} : { requiresPython: requiresPython.replace(/\s+/g, ' ') }),
+    size: facts.spooled.size,
+    uploadTime: new Date(facts.nowMs).toISOString(),
+    // Of an sdist the metadata may change when it is built (PEP 643), so installers must not take them from here.
+    ...(claims.kind === 'wheel' ? { coreMetadata: { sha256: facts.metadataDigest } } : {}),
+  };
+}
