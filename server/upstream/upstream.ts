@@ -25,6 +25,8 @@ export interface DownloadTarget {
 }
 
 export interface Download {
+  /** Strong `ETag`, else `Last-Modified`: to be handed in again when the rest of the file is asked for. */
+  readonly validator?: string;
   /** Where `body` begins in the file: the offset that was asked for, or 0 when the upstream ignores ranges. */
   readonly offset: number;
   /** Length of the whole file, when the upstream tells it. */
@@ -41,7 +43,10 @@ export interface UpstreamHealth {
   readonly state: BreakerState;
   /** When the state began, milliseconds. */
   readonly since: number;
-  /** Changes with every change of state. Part of a page's revision, since an open breaker changes what pages say. */
+  /**
+   * Changes with every change of state. Part of a page's revision, since an open breaker changes what pages say. 0 while closed, so that
+   * pages have their revision back when the upstream is back, here and on every other node.
+   */
   readonly epoch: number;
   readonly lastSuccessAt?: number;
   readonly lastFailureAt?: number;
@@ -62,12 +67,13 @@ export interface Upstream {
    */
   page(name: ProjectName, options?: { readonly etag?: string }): Promise<UpstreamPage | 'not-modified' | 'absent'>;
   /**
-   * The bytes of a file that a page linked to, from `offset` on. Throws `file-not-found` (404, 410),
+   * The bytes of a file that a page linked to, from `offset` on when the upstream can do that and the file is still the one that
+   * `validator` came with (or its `sha256` is known, so that the caller will notice). Throws `file-not-found` (404, 410),
    * `upstream-unavailable`, `upstream-timeout`; at once while the breaker is open.
    */
   download(
     target: DownloadTarget,
-    options: { readonly signal: AbortSignal; readonly offset?: number },
+    options: { readonly signal: AbortSignal; readonly offset?: number; readonly validator?: string },
   ): Promise<Download>;
   /** A small document beside the index (provenance), whole. Throws like `download`. */
   document(

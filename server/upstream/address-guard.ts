@@ -1,0 +1,112 @@
+import { lookup as systemLookup } from 'node:dns/promises';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { UpstreamError } from './errors.ts';
+
+/** All addresses of a host name. Throws as `dns.lookup` does. */
+export type Resolve = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>;
+
+const systemResolve: Resolve = (hostname) => systemLookup(hostname, { all: true });
+
+// Addresses of this machine and of networks that are not public (RFC 1122, 1918, 4193, 6598, 2544).
+const INSIDE = listOf([
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '::/128',
+  '::1/128',
+  'fc00::/7',
+]);
+// Where clouds keep their metadata (RFC 3927, 4291), and what is no address of one host.
+const NEVER = listOf(['169.254.0.0/16', 'fe80::/10', '224.0.0.0/3', 'ff00::/8']);
+
+/**
+ * Keeps links and redirects of an index from leading us to where only we can go. The index's own origins are always allowed. Other
+ * addresses inside private networks are allowed only to an index that is inside one itself, link-local addresses to none.
+ */
+export class AddressGuard {
+  readonly #own: readonly URL[];
+  readonly #resolve: Resolve;
+
+  /** `own`: the addresses of the index and its fallbacks. */
+  constructor(own: readonly URL[], resolve: Resolve = systemResolve) {
+    this.#own = own;
+    this.#resolve = resolve;
+  }
+
+  isOwn(url: URL): boolean {
+    return this.#own.some((own) => own.origin === url.origin);
+  }
+
+  /** What can be told without a look-up: scheme and written-out addresses. Throws `UpstreamError`. */
+  async check(url: URL): Promise<void> {
+    if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+      throw new UpstreamError('answer', 'it leads to an address that is neither http nor https');
+    }
+    if (this.isOwn(url)) return;
+    const host = hostOf(url);
+    if (isIP(host) !== 0) await this.#admit([host]);
+    else if (host === 'localhost' || host.endsWith('.localhost')) await this.#admit(['127.0.0.1']);
+  }
+
+  /** For sockets to origins other than the index's own: the name's addresses are checked and then used, so that they cannot change between. */
+  readonly lookup: LookupFunction = (hostname, options, callback) => {
+    this.#resolve(hostname)
+      .then(async (addresses) => {
+        await this.#admit(addresses.map(({ address }) => address));
+        return addresses;
+      })
+      .then(
+        (addresses) => {
+          const fitting = options.family ? addresses.filter(({ family }) => family === options.family) : addresses;
+          const [first = addresses[0]] = fitting;
+          if (options.all) callback(null, [...fitting]);
+          else callback(null, first?.address ?? '', first?.family);
+        },
+        (error: NodeJS.ErrnoException) => callback(error, ''),
+      );
+  };
+
+  async #admit(addresses: readonly string[]): Promise<void> {
+    const refused = addresses.some((address) => isIn(NEVER, address));
+    const inside = addresses.some((address) => isIn(INSIDE, address));
+    if (!refused && (!inside || (await this.#isInside()))) return;
+    throw new UpstreamError('answer', 'it leads to an address inside a private network');
+  }
+
+  /** Is the index itself inside a private network? Asked of the resolver each time: names move. */
+  async #isInside(): Promise<boolean> {
+    for (const url of this.#own) {
+      const host = hostOf(url);
+      try {
+        const addresses = isIP(host) !== 0 ? [{ address: host }] : await this.#resolve(host);
+        if (addresses.some(({ address }) => isIn(INSIDE, address))) return true;
+      } catch {
+        // A name that cannot be resolved makes nothing private.
+      }
+    }
+    return false;
+  }
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
+}
+
+function listOf(networks: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const network of networks) {
+    const [address = '', bits] = network.split('/');
+    list.addSubnet(address, Number(bits), address.includes(':') ? 'ipv6' : 'ipv4');
+  }
+  return list;
+}
+
+/** IPv4 addresses written as IPv6 count as what they are. */
+function isIn(list: BlockList, address: string): boolean {
+  const plain = address.split('%', 1)[0] ?? address;
+  return list.check(plain, isIP(plain) === 6 ? 'ipv6' : 'ipv4');
+}

@@ -1,0 +1,33 @@
+import type { Clock } from '../clock.ts';
+import { UpstreamError } from './errors.ts';
+
+export interface Limit {
+  readonly clock: Clock;
+  readonly ms: number;
+  /** Aborts the work as well. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs `work` with a signal that aborts after `ms`, and fails with kind `timeout` when that was why it ended. The signal lives on after
+ * that, but then only follows the caller's own.
+ */
+export async function within<T>(limit: Limit, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timer = new AbortController();
+  const watch = limit.clock.sleep(limit.ms, timer.signal).then(
+    () => late.abort(new UpstreamError('timeout', 'no answer in time')),
+    // `work` was faster.
+    () => {},
+  );
+  const signal = limit.signal ? AbortSignal.any([limit.signal, late.signal]) : late.signal;
+  try {
+    return await work(signal);
+  } catch (error) {
+    if (late.signal.aborted && limit.signal?.aborted !== true) throw late.signal.reason;
+    throw error;
+  } finally {
+    timer.abort();
+    await watch;
+  }
+}

@@ -1,0 +1,174 @@
+import type { Clock } from '../clock.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { askPage } from './answers.ts';
+import { Breaker } from './breaker.ts';
+import { within } from './deadline.ts';
+import { UpstreamError, upstreamErrorOf } from './errors.ts';
+import type { Failure } from './evidence.ts';
+import type { SavedHealth } from './health.ts';
+import { NoPlaceError, type Places } from './places.ts';
+import { retrying } from './retry.ts';
+import type { UpstreamPage } from './upstream.ts';
+import type { Web } from './web.ts';
+
+export interface IndexAddressParts {
+  readonly web: Web;
+  readonly clock: Clock;
+  readonly places: Places;
+  readonly pageMaxBytes: number;
+  readonly retries: number;
+  readonly timeoutMs: number;
+  readonly failuresToOpen: number;
+  readonly probeEveryMs: number;
+  readonly random: () => number;
+  readonly saved?: SavedHealth | undefined;
+  readonly onChange: () => void;
+}
+
+// A project to ask for while none has been asked for yet: there or not, an index has an answer.
+const UNASKED = 'pip' as ProjectName;
+const KEPT_NAMES = 3;
+const KEPT_HOSTS = 16;
+
+/** One address of an index, with its breaker and what it was seen to do. */
+export class IndexAddress {
+  /** Ends in a slash; without credentials. */
+  readonly url: URL;
+  readonly breaker: Breaker;
+  lastSuccessAt: number | undefined;
+  lastFailureAt: number | undefined;
+  lastError: string | undefined;
+  readonly #parts: IndexAddressParts;
+  /** Most recent last: what probes ask for, beginning with what was last seen to work. */
+  readonly #failing = new Set<ProjectName>();
+  #working: ProjectName | undefined;
+  readonly #fileHosts = new Set<string>();
+  #failingFile: URL | undefined;
+  #pending = 0;
+  #probes = 0;
+
+  constructor(url: URL, parts: IndexAddressParts) {
+    this.url = url;
+    this.#parts = parts;
+    this.lastSuccessAt = parts.saved?.lastSuccessAt;
+    this.lastFailureAt = parts.saved?.lastFailureAt;
+    this.lastError = parts.saved?.lastError;
+    const { clock, failuresToOpen, probeEveryMs, random, saved, onChange } = parts;
+    const probe = (signal: AbortSignal): Promise<void> => this.#probe(signal);
+    this.breaker = new Breaker({ clock, failuresToOpen, probeEveryMs, random, saved, onChange, probe });
+  }
+
+  /** Are pages being waited for? */
+  get isBusy(): boolean {
+    return this.#pending > 0;
+  }
+
+  /** A page from here within `ms`, retries included. Throws `UpstreamError`, and tells the breaker. */
+  async page(
+    name: ProjectName,
+    options: { readonly etag?: string | undefined; readonly ms: number },
+  ): Promise<UpstreamPage | 'not-modified' | 'absent'> {
+    const { clock, retries, random } = this.#parts;
+    const until = clock.nowMs() + options.ms;
+    this.#pending += 1;
+    try {
+      const answer = await within({ clock, ms: options.ms }, async (signal) => {
+        const leave = await this.#place(signal);
+        try {
+          return await retrying({ clock, signal, retries, until, random }, () => this.#ask(name, options.etag, signal));
+        } finally {
+          leave();
+        }
+      });
+      this.#worked();
+      this.#working = name;
+      this.#failing.delete(name);
+      this.breaker.pageSucceeded();
+      return answer;
+    } catch (error) {
+      const failure = upstreamErrorOf(error);
+      if (failure.kind !== 'here') this.#remember(name);
+      this.#failed({ of: 'page', kind: failure.kind, object: name }, failure);
+      throw failure;
+    } finally {
+      this.#pending -= 1;
+    }
+  }
+
+  /** The head of a file came. */
+  fileSucceeded(url: URL): void {
+    this.#worked();
+    if (this.#fileHosts.size < KEPT_HOSTS) this.#fileHosts.add(url.host);
+    if (this.#failingFile?.host === url.host) this.#failingFile = undefined;
+    this.breaker.fileSucceeded();
+  }
+
+  /** A file could not be had. A host that never gave one, such as a dead one that an old page links to, says nothing of the index. */
+  fileFailed(url: URL, failure: UpstreamError): void {
+    if (url.host !== this.url.host && !this.#fileHosts.has(url.host)) return;
+    if (failure.kind !== 'answer' && failure.kind !== 'here') this.#failingFile = url;
+    this.#failed({ of: 'file', kind: failure.kind, object: url.href }, failure);
+  }
+
+  #ask(name: ProjectName, etag: string | undefined, signal: AbortSignal) {
+    const { web, clock, pageMaxBytes } = this.#parts;
+    return askPage({ web, clock, signal, maxBytes: pageMaxBytes }, { index: this.url, name, etag });
+  }
+
+  async #place(signal: AbortSignal): Promise<() => void> {
+    try {
+      return await this.#parts.places.take(signal);
+    } catch (error) {
+      if (error instanceof NoPlaceError) throw new UpstreamError('here', 'too many pages are being asked for at once');
+      throw error;
+    }
+  }
+
+  #worked(): void {
+    this.lastSuccessAt = this.#parts.clock.nowMs();
+  }
+
+  #failed(failure: Failure, error: UpstreamError): void {
+    if (failure.kind !== 'here') {
+      this.lastFailureAt = this.#parts.clock.nowMs();
+      this.lastError = error.message;
+    }
+    this.breaker.failed(failure, error.retryAfterMs);
+  }
+
+  #remember(name: ProjectName): void {
+    this.#failing.delete(name);
+    this.#failing.add(name);
+    for (const oldest of this.#failing) if (this.#failing.size > KEPT_NAMES) this.#failing.delete(oldest);
+  }
+
+  /** One page, by turns of those that worked and failed last, and the file host that failed, if one did. */
+  async #probe(signal: AbortSignal): Promise<void> {
+    const { clock, timeoutMs, web } = this.#parts;
+    const names = [...(this.#working === undefined ? [] : [this.#working]), ...this.#failing];
+    const name = names[this.#probes % Math.max(names.length, 1)] ?? UNASKED;
+    this.#probes += 1;
+    try {
+      await within({ clock, ms: timeoutMs, signal }, async (limited) => {
+        await this.#ask(name, undefined, limited).catch(forgiveOurLimits);
+        const file = this.#failingFile;
+        if (!file) return;
+        const response = await web.request(file, { method: 'HEAD', headers: {}, signal: limited, mayDowngrade: true });
+        response.body.on('error', () => {}).destroy();
+      });
+      this.#failingFile = undefined;
+      this.#worked();
+    } catch (error) {
+      if (!signal.aborted) {
+        this.lastFailureAt = clock.nowMs();
+        this.lastError = upstreamErrorOf(error).message;
+      }
+      throw error;
+    }
+  }
+}
+
+/** What is too much for us was an answer all the same. */
+function forgiveOurLimits(error: unknown): void {
+  if (!(error instanceof UpstreamError) || error.kind !== 'here') throw error;
+}
