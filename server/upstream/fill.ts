@@ -39,6 +39,9 @@ export interface FillParts {
   readonly onNotStored: () => void;
 }
 
+// How long the last bytes wait for the store.
+const STORING_MS = 5_000;
+
 /** `cut`: the disk is full, the spool stays as it is; `passing`: there was no room to begin with. */
 type Phase = 'begun' | 'writing' | 'written' | 'cut' | 'passing' | 'failed';
 
@@ -245,12 +248,26 @@ export class Fill {
         await grown;
       }
     }
-    if (range && range.end < spool.size - 1) await this.#verified.promise;
+    await this.#verified.promise;
+    // Whoever has a file whole may count on it: it is there after a crash, and the next request is a hit.
+    if (!range || range.end >= spool.size - 1) await this.#storedOrNot();
     try {
       if (!isGone(out)) await spool.send(range ? { start: at, end: range.end } : { start: at }, out);
     } catch (error) {
       throw this.#failure ?? this.#translated(error);
     }
+  }
+
+  /** Resolves once it is decided whether the file is kept, or when that takes too long to let a client wait for it. */
+  async #storedOrNot(): Promise<void> {
+    const patience = new AbortController();
+    const decided = this.#stored.promise.then(
+      () => {},
+      () => {},
+    );
+    const tooLong = this.#parts.clock.sleep(STORING_MS, patience.signal).catch(() => {});
+    await Promise.race([decided, tooLong]);
+    patience.abort();
   }
 
   /** The disk is full: the rest comes from upstream once more, for this reader alone. */
