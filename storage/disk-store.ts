@@ -167,7 +167,7 @@ export class DiskStore implements BlobStore {
   }
 
   /** Closes the descriptors that are kept. What is under way is not disturbed. */
-  close(): void {
+  async close(): Promise<void> {
     this.#open.close();
     this.#small.clear();
   }

@@ -8,7 +8,7 @@ import { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
 import { DigestMismatchError, SpoolGoneError, SpoolLimitError } from './errors.ts';
 import { codeOf, fileError } from './file-errors.ts';
-import { type ByteSource, type OpenRange, readBytes, sendBytes } from './send-bytes.ts';
+import { type ByteSource, type OpenRange, readBytes, type Sent, sendBytes } from './send-bytes.ts';
 import { type ExtraHash, SpoolHashes } from './spool-hashes.ts';
 
 const SUFFIX = '.spool';
@@ -161,10 +161,10 @@ export class Spool {
    * Writes the bytes of `range`, all without one, to `out` at its pace, waiting for growth. Resolves at the end of the range or of
    * the finished file, or when `out` is closed early; does not end `out`. Rejects when the spool is discarded.
    */
-  async send(range: OpenRange | undefined, out: Writable): Promise<void> {
+  async send(range: OpenRange | undefined, out: Writable): Promise<Sent> {
     const letGo = this.hold();
     try {
-      await sendBytes(this.#source, range ?? { start: 0 }, out);
+      return await sendBytes(this.#source, range ?? { start: 0 }, out);
     } finally {
       letGo();
     }

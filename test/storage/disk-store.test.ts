@@ -104,7 +104,7 @@ test('a small blob is served from memory, a large one from its kept descriptor, 
     await store.delete(blob.digest);
     await assert.rejects(sentBy(store, blob.digest, blob.size - 1), BlobNotFoundError);
   }
-  store.close();
+  await store.close();
 });
 
 test('no more memory and descriptors are used than allowed, and blobs are still served', async (t) => {
@@ -119,7 +119,7 @@ test('no more memory and descriptors are used than allowed, and blobs are still 
       blobs.map((_, index) => `blob ${index}`),
     );
   }
-  store.close();
+  await store.close();
 });
 
 test('a file damaged behind our back is replaced by the next put', async (t) => {

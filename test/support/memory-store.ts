@@ -1,13 +1,14 @@
 import { readFile, unlink } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { checkRange } from '../../storage/blob-path.ts';
-import type { BlobStat, BlobStore, ByteRange, Spooled } from '../../storage/blob-store.ts';
+import type { BlobStat, ByteRange, Spooled } from '../../storage/blob-store.ts';
+import type { RemoteStore } from '../../storage/cached-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { BlobNotFoundError, StorageUnavailableError } from '../../storage/errors.ts';
 import { sendWhole } from '../../storage/send-bytes.ts';
 
-/** A blob store in memory that keeps the contract, for tests of what stands on top of one. */
-export class MemoryStore implements BlobStore {
+/** A blob store in memory that keeps the contract, for tests of what stands on top of one; it can stand for a remote one too. */
+export class MemoryStore implements RemoteStore {
   readonly #blobs = new Map<Digest, Buffer>();
 
   get size(): number {
@@ -15,12 +16,16 @@ export class MemoryStore implements BlobStore {
   }
 
   async put(blob: Spooled): Promise<void> {
+    await this.upload(blob);
+    await unlink(blob.path);
+  }
+
+  async upload(blob: Spooled): Promise<void> {
     const bytes = await readFile(blob.path).catch((error: unknown) => {
       throw new StorageUnavailableError('no such spool', { cause: error });
     });
     if (bytes.length !== blob.size) throw new StorageUnavailableError(`${bytes.length} bytes instead of ${blob.size}`);
     this.#blobs.set(blob.digest, bytes);
-    await unlink(blob.path);
   }
 
   async open(digest: Digest, range?: ByteRange): Promise<Readable> {
@@ -56,6 +61,8 @@ export class MemoryStore implements BlobStore {
   }
 
   async check(): Promise<void> {}
+
+  async close(): Promise<void> {}
 
   #part(digest: Digest, range?: ByteRange): Buffer {
     const bytes = this.#blobs.get(digest);

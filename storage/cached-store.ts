@@ -1,0 +1,229 @@
+import { unlink } from 'node:fs/promises';
+import { type Readable, Writable } from 'node:stream';
+import type { BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
+import type { Digest } from './digest.ts';
+import type { DiskStore } from './disk-store.ts';
+import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
+import { Lru } from './lru.ts';
+import { Spool } from './spool.ts';
+
+/** A store far away. */
+export interface RemoteStore extends BlobStore {
+  /** As `put`, but leaves the file to the caller. */
+  upload(blob: Spooled): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Told of what went wrong without anybody having to notice. */
+export type Warn = (message: string, error: unknown) => void;
+
+export interface CachedStoreOptions {
+  readonly local: DiskStore;
+  readonly maxBytes: number;
+  readonly spoolDir: string;
+  readonly warn: Warn;
+}
+
+/** Requests that are remembered to tell what is asked often. */
+const REMEMBERED = 20_000;
+
+interface Asked {
+  readonly size: number | undefined;
+}
+
+/**
+ * A remote store with a bounded local copy of what is asked often: what was just stored, and what is asked for a second time. Copies
+ * are verified by digest, and go on being served while the remote is gone. Everything but `send` speaks of the remote.
+ */
+export class CachedStore implements BlobStore {
+  readonly #remote: RemoteStore;
+  readonly #local: DiskStore;
+  readonly #maxBytes: number;
+  readonly #spoolDir: string;
+  readonly #warn: Warn;
+  readonly #copies: Lru<Digest, BlobStat>;
+  readonly #asked = new Lru<Digest, Asked>({ capacity: REMEMBERED });
+  readonly #fills = new Map<Digest, Promise<Spool | undefined>>();
+  readonly #chores = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor(remote: RemoteStore, options: CachedStoreOptions) {
+    this.#remote = remote;
+    this.#local = options.local;
+    this.#maxBytes = options.maxBytes;
+    this.#spoolDir = options.spoolDir;
+    this.#warn = options.warn;
+    this.#copies = new Lru({
+      capacity: options.maxBytes,
+      weigh: (copy) => copy.size,
+      onDrop: (copy) => this.#drop(copy.digest),
+    });
+    this.#chore('reading the local copies', this.#load());
+  }
+
+  async put(blob: Spooled): Promise<void> {
+    await this.#remote.upload(blob);
+    if (await this.#keeps(blob.size)) await this.#keep(blob);
+    else await unlink(blob.path);
+  }
+
+  async send(digest: Digest, range: ByteRange, out: Writable): Promise<void> {
+    if (this.#copies.get(digest) && (await this.#sendCopy(digest, range, out))) return;
+    const spool = await this.#filling(digest, range);
+    if (!spool) return await this.#remote.send(digest, range, out);
+    const { sent, closed } = await spool.send(range, out);
+    if (!closed && sent !== range.end + 1 - range.start) throw new RangeError(`bytes ${range.start}-${range.end}`);
+  }
+
+  /** False when the copy has vanished. */
+  async #sendCopy(digest: Digest, range: ByteRange, out: Writable): Promise<boolean> {
+    try {
+      await this.#local.send(digest, range, out);
+      return true;
+    } catch (error) {
+      if (!(error instanceof BlobNotFoundError)) throw error;
+      this.#copies.delete(digest);
+      return false;
+    }
+  }
+
+  /** The spool of a copy under way, begun when somebody asks for the whole of a blob for the second time. */
+  async #filling(digest: Digest, range: ByteRange): Promise<Spool | undefined> {
+    // A range would have to wait for everything before it.
+    if (range.start !== 0) return undefined;
+    const filling = this.#fills.get(digest);
+    if (filling) return await filling;
+    const asked = this.#asked.get(digest);
+    if (!asked) {
+      this.#asked.set(digest, { size: undefined });
+      return undefined;
+    }
+    const size = asked.size ?? (await this.#remote.stat(digest))?.size;
+    if (size === undefined) throw new BlobNotFoundError(digest);
+    this.#asked.set(digest, { size });
+    if (range.end !== size - 1 || !(await this.#keeps(size))) return undefined;
+    return await (this.#fills.get(digest) ?? this.#fill({ digest, size }));
+  }
+
+  #fill(blob: BlobStat): Promise<Spool | undefined> {
+    const { promise, resolve } = Promise.withResolvers<Spool | undefined>();
+    this.#fills.set(blob.digest, promise);
+    this.#chore('keeping a local copy', this.#fetch(blob, resolve));
+    return promise;
+  }
+
+  async #fetch(blob: BlobStat, begun: (spool: Spool | undefined) => void): Promise<void> {
+    let spool: Spool | undefined;
+    let letGo = (): void => {};
+    try {
+      spool = await Spool.create(this.#spoolDir, { maxBytes: blob.size });
+      letGo = spool.hold();
+      begun(spool);
+      await this.#remote.send(blob.digest, { start: 0, end: blob.size - 1 }, writer(spool));
+      await this.#keep(await spool.finish(blob.digest));
+    } catch (error) {
+      await spool?.discard(error instanceof Error ? error : undefined);
+      throw error;
+    } finally {
+      begun(undefined);
+      this.#fills.delete(blob.digest);
+      letGo();
+    }
+  }
+
+  /** Whether a copy of `size` is worth the room. */
+  async #keeps(size: number): Promise<boolean> {
+    return !this.#closed && size <= this.#maxBytes / 4 && size <= (await this.#local.spareBytes());
+  }
+
+  async #keep(blob: Spooled): Promise<void> {
+    try {
+      await this.#local.put(blob);
+      this.#remember({ digest: blob.digest, size: blob.size });
+    } catch (error) {
+      this.#warn('keeping a local copy', error);
+      await unlink(blob.path).catch((left: unknown) => this.#warn('removing a spool', left));
+    }
+  }
+
+  #drop(digest: Digest): void {
+    if (this.#closed) return;
+    this.#chore('removing a local copy', this.#local.delete(digest));
+  }
+
+  /** What an earlier process kept. Until it is read, such a copy counts as not there. */
+  async #load(): Promise<void> {
+    for await (const copy of this.#local.list()) {
+      if (this.#closed) return;
+      this.#remember(copy);
+    }
+  }
+
+  /** To set it again would drop it first, and with it the file. */
+  #remember(copy: BlobStat): void {
+    if (!this.#copies.get(copy.digest)) this.#copies.set(copy.digest, copy);
+  }
+
+  #chore(what: string, work: Promise<void>): void {
+    const chore: Promise<void> = work
+      .catch((error: unknown) => this.#warn(what, error))
+      .finally(() => this.#chores.delete(chore));
+    this.#chores.add(chore);
+  }
+
+  /** Resolves when no copying or removing is under way any more. */
+  async idle(): Promise<void> {
+    while (this.#chores.size > 0) await Promise.all(this.#chores);
+  }
+
+  /** From the remote, so that a check of what is stored is one; from the copy when the remote is gone. */
+  async open(digest: Digest, range?: ByteRange): Promise<Readable> {
+    try {
+      return await this.#remote.open(digest, range);
+    } catch (error) {
+      if (!(error instanceof StorageUnavailableError) || !this.#copies.get(digest)) throw error;
+      return await this.#local.open(digest, range);
+    }
+  }
+
+  stat(digest: Digest): Promise<BlobStat | undefined> {
+    return this.#remote.stat(digest);
+  }
+
+  locate(digest: Digest, as: { filename: string; contentType: string }): Promise<URL | undefined> {
+    return this.#remote.locate(digest, as);
+  }
+
+  async delete(digest: Digest): Promise<void> {
+    this.#copies.delete(digest);
+    await this.#remote.delete(digest);
+  }
+
+  list(after?: Digest): AsyncIterable<BlobStat> {
+    return this.#remote.list(after);
+  }
+
+  spareBytes(): Promise<number> {
+    return this.#remote.spareBytes();
+  }
+
+  check(): Promise<void> {
+    return this.#remote.check();
+  }
+
+  /** Waits for the copies under way, and closes both stores. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.idle();
+    await this.#local.close();
+    await this.#remote.close();
+  }
+}
+
+function writer(spool: Spool): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, callback) {
+      spool.write(chunk).then(() => callback(), callback);
+    },
+  });
+}
