@@ -1,5 +1,9 @@
 import { Command, CommanderError } from 'commander';
+import { eventsCommand } from './events.ts';
+import { explainCommand } from './explain.ts';
 import { CommandFailure } from './failure.ts';
+import { statusCommand } from './status.ts';
+import { tokenCommand } from './token.ts';
 
 /**
  * Runs the command line and sets the exit code: 0 done, 1 failed, 2 wrong usage or configuration. Never throws. A command is a
@@ -12,6 +16,10 @@ export async function main(argv: readonly string[], version: string): Promise<vo
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.');
   program.addCommand(serveCommand(version));
   program.addCommand(configCommand());
+  program.addCommand(tokenCommand());
+  program.addCommand(eventsCommand());
+  program.addCommand(statusCommand());
+  program.addCommand(explainCommand());
   for (const command of withSubcommands(program)) command.exitOverride().showHelpAfterError('(--help says more)');
   try {
     await program.parseAsync([...argv]);

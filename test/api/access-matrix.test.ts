@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { newTokenSecret } from '../../server/access/token.ts';
 import type { WantedToken } from '../../server/access/tokens.ts';
 import type { Action } from '../../server/model/access.ts';
-import { type AccessServer, accessServer } from '../support/access-server.ts';
+import { accessServer } from '../support/access-server.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { rawRequest } from '../support/raw-request.ts';
 import { ROUTES, type RouteCase } from '../support/route-table.ts';
 import { BOOTSTRAP_TOKEN, basic, bearer } from '../support/test-access.ts';
+import { testApp } from '../support/test-app.ts';
 
 /** Whose token what may do, besides what everybody may. Written out, so that it does not share a mistake with the code. */
 const TOKENS: Readonly<Record<string, Omit<WantedToken, 'name'>>> = {
@@ -49,12 +51,28 @@ const MAY: Readonly<Record<`${Action} ${'project' | 'app' | 'server'}`, readonly
 
 const NOT_VALID = ['expired', 'revoked', 'never made', 'mistyped'];
 
-async function secrets({ token, tokens, clock }: AccessServer): Promise<ReadonlyMap<string, string>> {
-  const all = new Map<string, string>([['bootstrap', BOOTSTRAP_TOKEN]]);
-  for (const [name, wanted] of Object.entries(TOKENS)) all.set(name, await token({ name, ...wanted }));
-  all.set('expired', await token({ name: 'expired', can: ['admin'], expiresAt: clock.nowMs() + 1 }));
-  all.set('revoked', await token({ name: 'revoked', can: ['admin'] }));
-  for (const { id, name } of await tokens.list()) if (name === 'revoked') await tokens.revoke(id, { name: 'admin' });
+interface Server {
+  readonly url: string;
+  readonly clock: FakeClock;
+  readonly bootstrap: string;
+}
+
+/** Every kind of token, made through the API, by name. */
+async function secrets({ url, clock, bootstrap }: Server): Promise<ReadonlyMap<string, string>> {
+  const all = new Map<string, string>([['bootstrap', bootstrap]]);
+  const admin = { Authorization: bearer(bootstrap), 'Content-Type': 'application/json' };
+  const make = async (name: string, wanted: object): Promise<string> => {
+    const body = JSON.stringify({ name, ...wanted });
+    const response = await fetch(`${url}/admin/tokens`, { method: 'POST', headers: admin, body });
+    assert.equal(response.status, 201, name);
+    const { id, token } = (await response.json()) as { id: string; token: string };
+    all.set(name, token);
+    return id;
+  };
+  for (const [name, wanted] of Object.entries(TOKENS)) await make(name, wanted);
+  await make('expired', { can: ['admin'], expiresAt: new Date(clock.nowMs() + 1).toISOString() });
+  const revoked = await make('revoked', { can: ['admin'] });
+  await fetch(`${url}/admin/tokens/${revoked}`, { method: 'DELETE', headers: admin });
   all.set('never made', newTokenSecret());
   all.set('mistyped', `${all.get('admin')?.slice(0, -1)}!`);
   await clock.advance(1);
@@ -73,14 +91,9 @@ async function ask(url: string, route: RouteCase, authorization?: string): Promi
   });
 }
 
-async function matrix(t: TestContext, anonymous: readonly Action[]): Promise<void> {
-  const app = await accessServer(t, {
-    anonymous,
-    failuresPerMinute: 1_000_000,
-    probes: ROUTES.filter(({ isReal }) => isReal !== true),
-  });
+async function matrix(app: Server, routes: readonly RouteCase[], anonymous: readonly Action[]): Promise<void> {
   const all = await secrets(app);
-  for (const route of ROUTES) {
+  for (const route of routes) {
     const everybody = anonymous.includes(route.action);
     const expect = async (who: string, authorization: string | undefined, refusal: 'none' | 401 | 403) => {
       const response = await ask(app.url, route, authorization);
@@ -99,10 +112,27 @@ async function matrix(t: TestContext, anonymous: readonly Action[]): Promise<voi
   }
 }
 
-describe('every route, with every kind of token', () => {
-  it('where everybody may read', (t) => matrix(t, ['read']));
-  it('where nobody may do anything without a token', (t) => matrix(t, []));
-});
+const PROBES = ROUTES.filter(({ mounted }) => mounted !== 'access');
+
+for (const [where, anonymous] of [
+  ['everybody may read', ['read']],
+  ['nobody may do anything without a token', []],
+] as const) {
+  describe(`every route, with every kind of token, where ${where}`, () => {
+    it('as the contract has them', async (t) => {
+      const server = await accessServer(t, { anonymous, failuresPerMinute: 1_000_000, probes: PROBES });
+      await matrix({ ...server, bootstrap: BOOTSTRAP_TOKEN }, ROUTES, anonymous);
+    });
+
+    it('as the composed server has them', async (t) => {
+      const clock = new FakeClock();
+      const config = { access: { anonymous, failuresPerMinute: 1_000_000 } };
+      const { url, token: bootstrap } = await testApp(t, { clock, config });
+      const mounted = ROUTES.filter((route) => route.mounted !== undefined);
+      await matrix({ url, clock, bootstrap }, mounted, anonymous);
+    });
+  });
+}
 
 describe('where anonymous may not read', () => {
   const PATHS = [
@@ -118,9 +148,7 @@ describe('where anonymous may not read', () => {
     '/_/oidc/',
     '/_/oidc/../simple/acme-lib/',
     '/_/oidc/%2e%2e/simple/',
-    '/livez/',
     '/livez/../admin/tokens',
-    '/LIVEZ',
     '//livez',
     '/livez%2f',
     '/%00',
@@ -129,16 +157,28 @@ describe('where anonymous may not read', () => {
     '/problems/forbidden',
   ];
 
-  it('every path and method is refused alike', async (t) => {
-    const { url } = await accessServer(t, { anonymous: [], probes: ROUTES.filter(({ isReal }) => isReal !== true) });
-    for (const path of PATHS) {
-      for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+  const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+  async function refusedAlike(url: string): Promise<void> {
+    for (const path of [...PATHS, ...ROUTES.map((route) => route.path)]) {
+      for (const method of METHODS) {
         const response = await rawRequest(url, { method, path });
         assert.equal(response.status, 401, `${method} ${path}`);
         assert.equal(response.headers['www-authenticate'], 'Basic realm="stormcellar", charset="UTF-8"');
         assert.match(String(response.headers['x-request-id']), /./);
+        assert.equal(response.headers['cache-control'], 'no-store', `${method} ${path}`);
+        if (method !== 'HEAD') assert.match(response.body, /This needs a token/);
       }
     }
+  }
+
+  it('every path and method is refused alike', async (t) => {
+    const { url } = await accessServer(t, { anonymous: [], probes: PROBES });
+    await refusedAlike(url);
+  });
+
+  it('every path and method of the composed server is refused alike', async (t) => {
+    const { url } = await testApp(t, { config: { access: { anonymous: [] } } });
+    await refusedAlike(url);
   });
 
   it('only health and the exchange of identity tokens are open, also with stale credentials', async (t) => {

@@ -8,8 +8,11 @@ export interface RouteCase {
   readonly on: Resource;
   /** Sent as JSON. What is refused must be refused before it is looked at. */
   readonly body?: unknown;
-  /** Mounted by the routers of access control themselves. */
-  readonly isReal?: boolean;
+  /**
+   * `access`: mounted by the routers of access control. `app`: by the composed server, where the matrix asks it too; to be said of
+   * a route as soon as it is mounted there.
+   */
+  readonly mounted?: 'access' | 'app';
 }
 
 const project: Resource = { kind: 'project', name: 'acme-lib' };
@@ -66,11 +69,14 @@ const administering = [
   ['POST', '/admin/drill', server],
   ['GET', '/admin/locks', server],
   ['DELETE', '/admin/locks/shop', server],
+  ['POST', '/admin/verify', server],
+  ['POST', '/admin/gc', server],
+] as const;
+
+const browsing = [
   ['GET', '/admin/upstreams', server],
   ['GET', '/admin/stats', server],
   ['GET', '/admin/explain', server],
-  ['POST', '/admin/verify', server],
-  ['POST', '/admin/gc', server],
   ['POST', '/admin/projects/acme-lib/refresh', server],
 ] as const;
 
@@ -83,9 +89,11 @@ const own: readonly RouteCase[] = [
 
 /** Every route of the contract that needs a right. Lists that show to each what it may see are not here. */
 export const ROUTES: readonly RouteCase[] = [
-  ...[...reading, ...readingMore].map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
+  ...reading.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
+  ...readingMore.map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
   ...uploading.map(([method, path, on]) => ({ method, path, on, action: 'upload' as const })),
   ...bundling.map(([method, path, on]) => ({ method, path, on, action: 'bundle' as const })),
   ...administering.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const })),
-  ...own.map((route) => ({ ...route, isReal: true })),
+  ...browsing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
+  ...own.map((route) => ({ ...route, mounted: 'access' as const })),
 ];
