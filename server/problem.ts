@@ -26,6 +26,7 @@ export const PROBLEMS = {
   'token-not-found': { status: 404, title: 'Token not found' },
   'bundle-not-found': { status: 404, title: 'Bundle not found' },
   'bundle-version-not-found': { status: 404, title: 'Bundle version not found' },
+  'job-not-found': { status: 404, title: 'Job not found' },
   'channel-not-found': { status: 404, title: 'Channel not found' },
   'method-not-allowed': { status: 405, title: 'Method not allowed' },
   'file-exists': { status: 409, title: 'File already exists' },

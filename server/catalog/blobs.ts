@@ -50,6 +50,32 @@ export function* nextWindow(after: string, limit: number): Script<BlobWindow | u
   return row === undefined || row.upTo === null ? undefined : { after, upTo: row.upTo, count: row.count };
 }
 
+/** The blobs of `window` that no collector has marked. */
+export function* blobsIn({ after, upTo }: BlobWindow): Script<readonly BlobStat[]> {
+  const rows = yield* all(
+    sql
+      .selectFrom('blob')
+      .select(['digest', 'size'])
+      .where('digest', '>', after)
+      .where('digest', '<=', upTo)
+      .where('doomed_at', 'is', null)
+      .orderBy('digest'),
+  );
+  return rows.map(({ digest, size }) => ({ digest: digest as Digest, size }));
+}
+
+/** Does any row name the blob? */
+export function* referenced(digest: Digest): Script<boolean> {
+  const row = yield* first(
+    sql
+      .selectFrom('blob')
+      .select('digest')
+      .where('digest', '=', digest)
+      .where((eb) => eb.not(unreferenced(eb))),
+  );
+  return row !== undefined;
+}
+
 /** What makes a blob that no row names ripe for removal. */
 export interface Ripeness {
   /** Nobody has touched it since. Milliseconds. */

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Actor } from '../model/access.ts';
 import { all, prepared, run, type Script } from './catalog.ts';
 import { sql } from './schema.ts';
+import { sortableId } from './sortable-id.ts';
 
 /** Facts of an event that have no column; what JSON can say. No secrets. */
 export type EventDetail = Readonly<Record<string, unknown>>;
@@ -57,7 +57,7 @@ const insertEvent = prepared(
 export function* appendEvent({ kind, actor, subject, detail = {}, at }: NewEvent): Script<void> {
   const address = actor.address ?? null;
   yield* run(
-    insertEvent({ id: eventId(at), at, kind, by: actor.name, address, subject, detail: JSON.stringify(detail) }),
+    insertEvent({ id: sortableId(at), at, kind, by: actor.name, address, subject, detail: JSON.stringify(detail) }),
   );
 }
 
@@ -80,14 +80,4 @@ export function* listEvents({ kind, subject, before, after, limit }: EventFilter
     ...(address === null ? {} : { address }),
     detail: JSON.parse(detail) as EventDetail,
   }));
-}
-
-let lastAt = 0;
-let counter = 0;
-
-/** Milliseconds in 13 digits, a counter within the millisecond so that one process's events keep their order, a random tail. */
-function eventId(at: number): string {
-  counter = at === lastAt ? counter + 1 : 0;
-  lastAt = at;
-  return `${String(at).padStart(13, '0')}-${String(counter).padStart(6, '0')}-${randomBytes(6).toString('hex')}`;
 }

@@ -46,9 +46,16 @@ export class FakeClock implements Clock {
     }
   }
 
-  /** Moves time by `ms`, waking sleepers in the order of their times; what they then do has run when it resolves. */
-  async advance(ms: number): Promise<void> {
+  /**
+   * Moves time by `ms`, waking sleepers in the order of their times; what they then do has run when it resolves. `wakes: false`:
+   * nobody wakes before the next call, as when a machine was asleep.
+   */
+  async advance(ms: number, { wakes = true }: { readonly wakes?: boolean } = {}): Promise<void> {
     const end = this.#now + ms;
+    if (!wakes) {
+      this.#now = end;
+      return;
+    }
     for (;;) {
       const next = [...this.#sleepers].filter(({ dueAt }) => dueAt <= end).sort((a, b) => a.dueAt - b.dueAt)[0];
       if (next === undefined) break;

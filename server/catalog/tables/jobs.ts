@@ -1,2 +1,37 @@
 /** Tables of migration 0006. */
-export type JobTables = Record<never, never>;
+interface JobTable {
+  id: string;
+  kind: string;
+  state: string;
+  unique_key: string | null;
+  input: string;
+  progress: string;
+  result: string | null;
+  error: string | null;
+  position: string | null;
+  revision: number;
+  by: string;
+  address: string | null;
+  created_at: number;
+  due_at: number;
+  started_at: number | null;
+  finished_at: number | null;
+  attempts: number;
+  max_attempts: number;
+  cancel_requested: number;
+  holder: string | null;
+  lease_until: number | null;
+}
+
+interface JobItemTable {
+  job: string;
+  key: string;
+  state: string;
+  detail: string;
+  revision: number;
+}
+
+export interface JobTables {
+  job: JobTable;
+  job_item: JobItemTable;
+}

@@ -1,0 +1,45 @@
+import type { BlobStore } from '../../storage/blob-store.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { pruneJobs } from '../catalog/jobs.ts';
+import type { Clock } from '../clock.ts';
+import { collectGarbage } from './collect-garbage.ts';
+import type { JobHandlers } from './runner.ts';
+import { type RepairBlob, verifyBlobs } from './verify-blobs.ts';
+
+export interface HandlerParts {
+  readonly catalog: Catalog;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  /** Where verification puts corrupt bytes. */
+  readonly setAsideDir: string;
+  readonly repair?: RepairBlob;
+}
+
+/** For how long a finished job is remembered, milliseconds: 30 days. */
+export const REMEMBER_JOBS_MS: number = 30 * 24 * 60 * 60_000;
+const PRUNED_AT_ONCE = 50;
+
+/** What is to be done for each kind of job. */
+export function jobHandlers(parts: HandlerParts): JobHandlers {
+  const { catalog, clock } = parts;
+  return {
+    'collect-garbage': async (job) =>
+      await collectGarbage(parts, {
+        actor: job.actor,
+        signal: job.signal,
+        ...(job.input.graceMs === undefined ? {} : { graceMs: job.input.graceMs }),
+        onProgress: async (soFar) => job.progress({ ...soFar }),
+      }),
+    'verify-blobs': async (job) => await verifyBlobs(parts, job),
+    'prune-jobs': async (job) => {
+      let pruned = 0;
+      for (;;) {
+        job.signal.throwIfAborted();
+        const count = await catalog.write(() => pruneJobs(clock.nowMs() - REMEMBER_JOBS_MS, PRUNED_AT_ONCE));
+        if (count === 0) return { pruned };
+        pruned += count;
+        job.progress({ pruned });
+      }
+    },
+  };
+}
