@@ -1,0 +1,22 @@
+import type { ContainedDistribution } from '../model/bundle.ts';
+import type { ArchiveCaps } from './archive-error.ts';
+import type { ArchiveKind } from './read-archive.ts';
+
+/** What the thread that reads archives is told. `begin` comes first, then any number of `grown`, then one of the others. */
+export type ArchiveOrder =
+  | {
+      readonly kind: 'begin';
+      readonly id: number;
+      readonly path: string;
+      readonly archive: ArchiveKind;
+      readonly size: number;
+      readonly caps: ArchiveCaps;
+    }
+  | { readonly kind: 'grown' | 'finished'; readonly id: number; readonly size: number }
+  | { readonly kind: 'abandon'; readonly id: number; readonly reason: string };
+
+/** Its one answer to each `begin`: what is inside, why the archive cannot be read, or what failed that is no fault of the archive. */
+export type ArchiveAnswer =
+  | { readonly id: number; readonly distributions: readonly ContainedDistribution[] }
+  | { readonly id: number; readonly unreadable: string }
+  | { readonly id: number; readonly failed: string };

@@ -1,0 +1,40 @@
+import { parentPort } from 'node:worker_threads';
+import { ArchiveError } from './archive-error.ts';
+import type { ArchiveAnswer, ArchiveOrder } from './archive-orders.ts';
+import { GrowingFile } from './growing-file.ts';
+import { readArchive } from './read-archive.ts';
+
+// The thread that looks into archives, so that neither decompression nor a bomb holds up a request.
+const files = new Map<number, GrowingFile>();
+
+parentPort?.on('message', (order: ArchiveOrder) => {
+  switch (order.kind) {
+    case 'begin': {
+      const file = new GrowingFile(order.path, order.size);
+      files.set(order.id, file);
+      void read(order, file);
+      break;
+    }
+    case 'grown':
+      files.get(order.id)?.grown(order.size);
+      break;
+    case 'finished':
+      files.get(order.id)?.finished(order.size);
+      break;
+    case 'abandon':
+      files.get(order.id)?.abandon(order.reason);
+      break;
+  }
+});
+
+async function read(order: ArchiveOrder & { kind: 'begin' }, file: GrowingFile): Promise<void> {
+  let answer: ArchiveAnswer;
+  try {
+    answer = { id: order.id, distributions: await readArchive(file, order.archive, order.caps) };
+  } catch (error) {
+    if (error instanceof ArchiveError) answer = { id: order.id, unreadable: error.message };
+    else answer = { id: order.id, failed: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+  files.delete(order.id);
+  parentPort?.postMessage(answer);
+}

@@ -1,0 +1,167 @@
+import type { Readable } from 'node:stream';
+import { Readable as NodeReadable } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import xz from 'xz-decompress';
+import type { ContainedDistribution } from '../model/bundle.ts';
+import { TarError } from '../tar-header.ts';
+import { type TarMember, TarWalker } from '../tar-walker.ts';
+import { withZip, ZipError, type ZipMember } from '../zip-file.ts';
+import { type ArchiveCaps, ArchiveError, checkMemberName } from './archive-error.ts';
+import { ContainedDistributions, isDistributionMetadata, METADATA_HEAD_BYTES } from './contained.ts';
+import type { GrowingFile } from './growing-file.ts';
+
+/** How an archive is packed. */
+export type ArchiveKind = 'tar' | 'tar.gz' | 'tar.zst' | 'tar.xz' | 'zip';
+
+const KINDS: readonly (readonly [RegExp, ArchiveKind])[] = [
+  [/\.(?:tar\.gz|tgz)$/i, 'tar.gz'],
+  [/\.(?:tar\.zst|tar\.zstd|tzst)$/i, 'tar.zst'],
+  [/\.(?:tar\.xz|txz)$/i, 'tar.xz'],
+  [/\.tar$/i, 'tar'],
+  [/\.(?:zip|whl|pex|pyz|egg)$/i, 'zip'],
+];
+
+// zip-file.ts inflates a member whole: the largest METADATA that are known have some hundred kilobytes.
+const MAX_ZIP_METADATA = 4 * 1024 * 1024;
+const OUTPUT_STEP = 256 * 1024;
+
+/** What kind of archive a file name tells of; `undefined` for one that is not looked into. */
+export function archiveKind(filename: string): ArchiveKind | undefined {
+  return KINDS.find(([pattern]) => pattern.test(filename))?.[1];
+}
+
+/**
+ * The distributions inside of an archive, whose metadata are read and nothing is unpacked to disk. Tar archives are read while
+ * the file grows. Throws `ArchiveError`; errors of the file system as they are.
+ */
+export async function readArchive(
+  file: GrowingFile,
+  kind: ArchiveKind,
+  caps: ArchiveCaps,
+): Promise<readonly ContainedDistribution[]> {
+  const found = new ContainedDistributions(caps.maxDistributions);
+  if (kind === 'zip') {
+    await file.whole();
+    await readZip(file, caps, found);
+  } else {
+    await readTar(file, kind, caps, found);
+  }
+  return found.list();
+}
+
+async function readTar(
+  file: GrowingFile,
+  kind: Exclude<ArchiveKind, 'zip'>,
+  caps: ArchiveCaps,
+  found: ContainedDistributions,
+): Promise<void> {
+  let members = 0;
+  const walker = new TarWalker((member) => {
+    members += 1;
+    if (members > caps.maxMembers) throw new ArchiveError(`it has more than ${caps.maxMembers} members`);
+    checkMemberName(member.name);
+    return isWanted(member) ? collector(member, found) : undefined;
+  });
+  let expanded = 0;
+  try {
+    for await (const chunk of expandedBytes(file, kind)) {
+      expanded += chunk.length;
+      if (expanded > caps.maxExpandedBytes) {
+        throw new ArchiveError(`it expands to more than ${caps.maxExpandedBytes} bytes`);
+      }
+      file.check();
+      walker.write(chunk);
+    }
+    walker.end();
+    if (expanded === 0) throw new ArchiveError('it is empty');
+  } catch (error) {
+    if (!(error instanceof TarError)) throw error;
+    throw new ArchiveError(lowered(error.message), { cause: error });
+  }
+}
+
+function isWanted({ name, type, size }: TarMember): boolean {
+  return type === 'file' && size > 0 && isDistributionMetadata(name);
+}
+
+/** Gathers the beginning of a member and hands it over once there is enough. */
+function collector({ name, size }: TarMember, found: ContainedDistributions): (chunk: Buffer) => void {
+  const wanted = Math.min(size, METADATA_HEAD_BYTES);
+  const pieces: Buffer[] = [];
+  let missing = wanted;
+  return (chunk) => {
+    if (missing === 0) return;
+    const piece = Buffer.from(chunk.subarray(0, missing));
+    pieces.push(piece);
+    missing -= piece.length;
+    if (missing === 0) found.add(name, Buffer.concat(pieces));
+  };
+}
+
+async function* expandedBytes(file: GrowingFile, kind: Exclude<ArchiveKind, 'zip'>): AsyncGenerator<Buffer> {
+  if (kind === 'tar') {
+    yield* file.chunks();
+    return;
+  }
+  const packed = NodeReadable.from(file.chunks(), { objectMode: false, highWaterMark: OUTPUT_STEP });
+  const stream = kind === 'tar.xz' ? unxz(packed) : unzlib(packed, kind);
+  try {
+    for await (const chunk of stream) yield chunk as Buffer;
+  } catch (error) {
+    if (error instanceof ArchiveError || isFileError(error)) throw error;
+    throw new ArchiveError(`it cannot be decompressed as ${kind}, or is cut short`, { cause: error });
+  } finally {
+    packed.destroy();
+  }
+}
+
+function unzlib(packed: Readable, kind: 'tar.gz' | 'tar.zst'): Readable {
+  const options = { chunkSize: OUTPUT_STEP };
+  const expand = kind === 'tar.gz' ? createGunzip(options) : createZstdDecompress(options);
+  packed.once('error', (error) => expand.destroy(error));
+  return packed.pipe(expand);
+}
+
+async function* unxz(packed: Readable): AsyncGenerator<Buffer> {
+  const source = NodeReadable.toWeb(packed) as ReadableStream<Uint8Array>;
+  for await (const chunk of new xz.XzReadableStream(source)) {
+    yield Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  }
+}
+
+async function readZip(file: GrowingFile, caps: ArchiveCaps, found: ContainedDistributions): Promise<void> {
+  try {
+    await withZip(file.path, async (zip) => {
+      const wanted: ZipMember[] = [];
+      let expanded = 0;
+      for await (const member of zip.members(caps.maxMembers)) {
+        checkMemberName(member.name);
+        expanded += member.size;
+        if (expanded > caps.maxExpandedBytes) {
+          throw new ArchiveError(`it expands to more than ${caps.maxExpandedBytes} bytes`);
+        }
+        if (isDistributionMetadata(member.name)) wanted.push(member);
+        if (wanted.length > caps.maxDistributions) {
+          throw new ArchiveError(`it holds more than ${caps.maxDistributions} distributions`);
+        }
+      }
+      for (const member of wanted) {
+        file.check();
+        const content = await zip.content(member, MAX_ZIP_METADATA);
+        found.add(member.name, content.subarray(0, METADATA_HEAD_BYTES));
+      }
+    });
+  } catch (error) {
+    if (!(error instanceof ZipError)) throw error;
+    throw new ArchiveError(lowered(error.message), { cause: error });
+  }
+}
+
+function isFileError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+/** A sentence of zip-file.ts as it stands after a colon. */
+function lowered(sentence: string): string {
+  return (sentence.charAt(0).toLowerCase() + sentence.slice(1)).replace(/\.$/, '');
+}
