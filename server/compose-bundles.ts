@@ -1,0 +1,69 @@
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Authorizer } from './access/authorizer.ts';
+import type { BlobKeeper } from './blob-keeper.ts';
+import { ArchiveReader } from './bundles/archive-reader.ts';
+import { Bundles } from './bundles/bundles.ts';
+import type { LockReader } from './bundles/lock-compare.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/schema.ts';
+import { bundleRoutes } from './http/bundle-routes.ts';
+import { bundleUploadRoutes } from './http/bundle-upload-routes.ts';
+import { channelRoutes } from './http/channel-routes.ts';
+import type { Logger } from './log.ts';
+
+export interface ComposedBundles {
+  readonly bundles: Bundles;
+  /** In order; beside the other authenticated routers. */
+  readonly routers: readonly ReturnType<typeof bundleRoutes>[];
+  /** Ends the thread that reads archives; to be called when no request is under way any more. */
+  close(): Promise<void>;
+}
+
+// Reading 200 MB takes about a second; what takes thirty is no archive of an application.
+const READING_TIMEOUT_MS = 30_000;
+const MAX_DISTRIBUTIONS = 10_000;
+
+/** Everything of bundles: the service and its routes. */
+export function composeBundles(
+  config: Config,
+  parts: {
+    readonly catalog: Catalog;
+    readonly blobs: BlobStore;
+    readonly keeper: BlobKeeper;
+    readonly access: Authorizer;
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly spoolDir: string;
+    readonly readLock?: LockReader;
+  },
+): ComposedBundles {
+  const { catalog, blobs, keeper, access, clock, log, spoolDir, readLock } = parts;
+  const { limits } = config;
+  const reader = new ArchiveReader({
+    caps: {
+      maxMembers: limits.archiveEntries,
+      maxExpandedBytes: limits.archiveBytes,
+      maxDistributions: MAX_DISTRIBUTIONS,
+    },
+    timeoutMs: READING_TIMEOUT_MS,
+    log,
+  });
+  const bundles = new Bundles({
+    ...{ catalog, keeper, clock, reader, spoolDir },
+    maxBytes: limits.uploadBytes,
+    rules: { unreadable: config.bundles.unreadable, channels: config.channels, retention: config.retention },
+    ...(readLock === undefined ? {} : { readLock }),
+  });
+  const isPublic = config.access.anonymous.includes('read');
+  return {
+    bundles,
+    // Channels first: their addresses would pass for versions.
+    routers: [
+      channelRoutes({ bundles, access }),
+      bundleUploadRoutes({ bundles, access, spoolDir, maxBytes: limits.uploadBytes, maxLockBytes: limits.lockBytes }),
+      bundleRoutes({ bundles, access, blobs, isPublic }),
+    ],
+    close: () => reader.close(),
+  };
+}

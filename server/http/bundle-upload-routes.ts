@@ -1,0 +1,145 @@
+import { type Request, type Response, Router } from 'express';
+import type { Authorizer } from '../access/authorizer.ts';
+import type { Bundles } from '../bundles/bundles.ts';
+import type { Published, PublishOrder } from '../bundles/publish.ts';
+import { parseAppName, parseBundleFilename, parseBundleVersionText } from '../model/bundle.ts';
+import { Problem } from '../problem.ts';
+import { formWords, putWords, type UploadWords } from './bundle-request.ts';
+import { moveView, versionView } from './bundle-views.ts';
+import { announcedDigest, reprDigest } from './digest-headers.ts';
+import { type FormFields, readForm } from './multipart.ts';
+import { actorOf, contextOf } from './request-context.ts';
+
+export interface BundleUploadParts {
+  readonly bundles: Bundles;
+  readonly access: Authorizer;
+  readonly spoolDir: string;
+  /** Largest archive. */
+  readonly maxBytes: number;
+  /** Largest lock. */
+  readonly maxLockBytes: number;
+}
+
+// A client that sends nothing for so long has gone.
+const IDLE_MS = 120_000;
+
+/** Publishing bundles: `PUT /bundles/{app}/{version}/{filename}` and `POST /bundles/{app}`. */
+export function bundleUploadRoutes(parts: BundleUploadParts): Router {
+  const { bundles, access, spoolDir, maxBytes, maxLockBytes } = parts;
+  const router = Router();
+
+  function authorize(req: Request, name: string, words?: UploadWords): void {
+    const { principal } = contextOf(req);
+    access.authorize(principal, 'bundle', { kind: 'app', name });
+    if (words?.force === true) access.authorize(principal, 'admin', { kind: 'app', name });
+  }
+
+  router.put('/bundles/:app/:version/:filename', async (req, res, next) => {
+    const { app, version, filename } = req.params;
+    // `channels` is no version: its own route follows.
+    if (version === 'channels') return next();
+    authorize(req, app);
+    const words = putWords(req);
+    authorize(req, app, words);
+    const order: PublishOrder = {
+      app: parseAppName(app),
+      version: parseBundleVersionText(version),
+      filename: parseBundleFilename(filename),
+      ...words,
+      actor: actorOf(req),
+    };
+    const expected = announcedDigest(req.headers);
+    checkBody(req, maxBytes);
+    await bundles.check(order);
+    answer(res, await bundles.upload(order, bodyOf(req), expected), filename);
+  });
+
+  router.post('/bundles/:app', async (req, res) => {
+    const { app } = req.params;
+    authorize(req, app);
+    const name = parseAppName(app);
+    const expected = announcedDigest(req.headers);
+    const form = await readForm(req, res, {
+      spoolDir,
+      maxFileBytes: maxBytes,
+      fileField: 'content',
+      textFields: ['lock'],
+      wantedHashes: () => [],
+    });
+    try {
+      const words = formWords(form.fields);
+      authorize(req, app, words);
+      const version = form.fields.get('version')?.[0];
+      if (version === undefined) throw new Problem('malformed-request', 'The form has no field "version".');
+      const order: PublishOrder = {
+        app: name,
+        version: parseBundleVersionText(version),
+        filename: parseBundleFilename(form.filename),
+        ...words,
+        lock: lockOf(form.fields, maxLockBytes),
+        actor: actorOf(req),
+      };
+      if (form.spooled.size === 0) throw new Problem('malformed-request', 'The file is empty.');
+      const announced = form.fields.get('sha256')?.[0]?.trim().toLowerCase() ?? expected;
+      if (announced !== undefined && announced !== form.spooled.digest) {
+        throw new Problem(
+          'digest-mismatch',
+          `The bytes have sha256 ${form.spooled.digest}, not what was announced; nothing was stored.`,
+        );
+      }
+      const base = req.path.endsWith('/') ? '' : `${encodeURIComponent(app)}/`;
+      const published = await bundles.publish(order, form.spooled);
+      answer(res, published, `${base}${encodeURIComponent(version)}/${encodeURIComponent(order.filename)}`);
+    } finally {
+      await form.discard();
+    }
+  });
+  return router;
+}
+
+function answer(res: Response, { version, outcome, move }: Published, location: string): void {
+  res.status(outcome === 'created' ? 201 : 200);
+  res.set('Location', location).set('Repr-Digest', reprDigest(version.digest));
+  res.json({
+    ...versionView(version),
+    created: outcome === 'created',
+    move: move === undefined ? null : moveView(move),
+  });
+}
+
+function checkBody(req: Request, maxBytes: number): void {
+  const encoding = req.headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new Problem('malformed-request', 'The body must be the archive as it is, without a Content-Encoding.');
+  }
+  if (req.headers['content-range'] !== undefined) {
+    // A part would be taken for the whole (RFC 9110, 14.5).
+    throw new Problem('malformed-request', 'The body must be the whole archive; parts are not put together here.');
+  }
+  if (Number(req.headers['content-length'] ?? 0) > maxBytes) {
+    throw new Problem('payload-too-large', `The archive is larger than the limit of ${maxBytes} bytes.`);
+  }
+}
+
+/** The body in pieces. Throws `malformed-request` when it breaks off. */
+async function* bodyOf(req: Request): AsyncGenerator<Buffer> {
+  req.setTimeout(IDLE_MS, () => req.destroy());
+  try {
+    for await (const chunk of req) yield chunk as Buffer;
+  } catch (error) {
+    throw new Problem('malformed-request', 'The body broke off.', { cause: error });
+  } finally {
+    req.setTimeout(0);
+  }
+}
+
+function lockOf(fields: FormFields, maxBytes: number): PublishOrder['lock'] {
+  const body = fields.get('lock')?.[0];
+  if (body === undefined || body === '') return undefined;
+  if (Buffer.byteLength(body) > maxBytes) {
+    throw new Problem('payload-too-large', `The lock is larger than the limit of ${maxBytes} bytes.`);
+  }
+  if (body.includes('\0')) throw new Problem('malformed-request', 'The lock is not a text.');
+  const name = fields.get('lockName')?.[0] ?? fields.get('lock.filename')?.[0] ?? 'requirements.txt';
+  return { name: parseBundleFilename(name), body };
+}
