@@ -17,6 +17,7 @@ import { Browse } from './browse/overview.ts';
 import { openSqlite } from './catalog/sqlite.ts';
 import { ping } from './catalog/stats.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { composeUploads } from './compose-uploads.ts';
 import { composeUpstreams } from './compose-upstreams.ts';
 import type { Config } from './config/schema.ts';
 import { createHttpApp } from './http/app.ts';
@@ -160,6 +161,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       metricsRoutes({ metrics }),
       tokenRoutes({ tokens, access }),
       eventRoutes({ audit: new AuditTrail({ catalog }), access }),
+      ...composeUploads(config, { catalog, blobs, keeper, access, clock, spoolDir, handler, index }).routers,
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
       indexRoutes({ handler, legacyJson: new LegacyJson({ access, isPublic, originOf }), index }),
       uiRoutes({ browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),

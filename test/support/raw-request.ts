@@ -10,11 +10,17 @@ export interface RawResponse {
 /** Sends a request whose path is not tidied up on the way, as `fetch` would. `base` is the server's address. */
 export function rawRequest(
   base: string,
-  options: { readonly method?: string; readonly path: string; readonly headers?: Readonly<Record<string, string>> },
+  options: {
+    readonly method?: string;
+    readonly path: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: Buffer | string;
+  },
 ): Promise<RawResponse> {
   const { hostname, port } = new URL(base);
+  const { body, ...sendable } = options;
   return new Promise((resolve, reject) => {
-    const outgoing = request({ hostname, port, agent: false, ...options }, (incoming) => {
+    const outgoing = request({ hostname, port, agent: false, ...sendable }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('error', reject);
@@ -24,6 +30,6 @@ export function rawRequest(
       });
     });
     outgoing.on('error', reject);
-    outgoing.end();
+    outgoing.end(body);
   });
 }
