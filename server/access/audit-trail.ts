@@ -1,10 +1,8 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { type AuditEvent, type EventFilter, listEvents } from '../catalog/events.ts';
 
-export type { AuditEvent, EventFilter } from '../catalog/events.ts';
-
 /** A part of the audit trail, and whether more of it follows. */
-export interface AuditPage {
+interface AuditPage {
   readonly events: readonly AuditEvent[];
   readonly more: boolean;
 }

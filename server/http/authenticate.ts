@@ -9,7 +9,7 @@ const OPEN_PATHS = /^\/(?:livez|readyz|_\/oidc\/(?:audience|mint-token))$/;
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
 /**
- * Finds out who asks and puts it in the request's context; for use in front of Express and, through `authenticate`, within it.
+ * A middleware that finds out who asks and puts it in the request's context.
  *
  * Credentials that are not valid are refused on every path, even where none are needed: a client that meant to be somebody is told
  * that it is not, rather than being shown less. Where anonymous may not read, every path and method is refused to the anonymous
@@ -18,18 +18,6 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
  *
  * Throws `invalid-credentials`, `rate-limited`, `credentials-required`, `forbidden`.
  */
-export async function identifyRequest(req: IncomingMessage, access: Authorizer): Promise<void> {
-  const path = req.url?.split('?', 1)[0] ?? '';
-  if (OPEN_PATHS.test(path)) return;
-  const context = contextOf(req);
-  context.principal = await access.identify(req.headers.authorization, context.address);
-  if (context.principal.kind === 'anonymous') access.authorize(context.principal, 'read', { kind: 'server' });
-  if (!SAFE_METHODS.includes(req.method ?? '') && isCrossSite(req)) {
-    throw new Problem('forbidden', 'This request was made by a page of another site.');
-  }
-}
-
-/** `identifyRequest` as a middleware. */
 export function authenticate({
   access,
 }: {
@@ -39,6 +27,17 @@ export function authenticate({
     await identifyRequest(req, access);
     next();
   };
+}
+
+async function identifyRequest(req: IncomingMessage, access: Authorizer): Promise<void> {
+  const path = req.url?.split('?', 1)[0] ?? '';
+  if (OPEN_PATHS.test(path)) return;
+  const context = contextOf(req);
+  context.principal = await access.identify(req.headers.authorization, context.address);
+  if (context.principal.kind === 'anonymous') access.authorize(context.principal, 'read', { kind: 'server' });
+  if (!SAFE_METHODS.includes(req.method ?? '') && isCrossSite(req)) {
+    throw new Problem('forbidden', 'This request was made by a page of another site.');
+  }
 }
 
 /** Did a page of another origin make a browser send this? Clients that are no browsers send none of these headers. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 
 /** What a request says of its client, believed only from peers that may say it. */
-export interface ForwardedFacts {
+interface ForwardedFacts {
   /** The client's address; an IPv4 address is never in its IPv6 form. */
   readonly address: string;
   readonly protocol: 'http' | 'https';
