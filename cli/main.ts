@@ -4,6 +4,7 @@ import { explainCommand } from './explain.ts';
 import { CommandFailure } from './failure.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
+import { yankCommand } from './yank.ts';
 
 /**
  * Runs the command line and sets the exit code: 0 done, 1 failed, 2 wrong usage or configuration. Never throws. A command is a
@@ -17,6 +18,7 @@ export async function main(argv: readonly string[], version: string): Promise<vo
   program.addCommand(serveCommand(version));
   program.addCommand(configCommand());
   program.addCommand(tokenCommand());
+  program.addCommand(yankCommand());
   program.addCommand(eventsCommand());
   program.addCommand(statusCommand());
   program.addCommand(explainCommand());

@@ -56,11 +56,14 @@ const bundling = [
   ['DELETE', '/bundles/shop/1.0', app],
 ] as const;
 
-const administering = [
+const managing = [
   ['PATCH', '/admin/repositories/local/projects/acme-lib', project],
   ['PATCH', '/admin/repositories/local/projects/acme-lib/releases/1.0', project],
   ['DELETE', '/admin/repositories/local/projects/acme-lib/releases/1.0', project],
   ['DELETE', '/admin/repositories/local/projects/acme-lib/files/acme_lib-1.0-py3-none-any.whl', project],
+] as const;
+
+const administering = [
   ['POST', '/admin/mirror', server],
   ['GET', '/admin/jobs/1', server],
   ['GET', '/admin/jobs/1/events', server],
@@ -93,6 +96,7 @@ export const ROUTES: readonly RouteCase[] = [
   ...readingMore.map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
   ...uploading.map(([method, path, on]) => ({ method, path, on, action: 'upload' as const })),
   ...bundling.map(([method, path, on]) => ({ method, path, on, action: 'bundle' as const })),
+  ...managing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
   ...administering.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const })),
   ...browsing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
   ...own.map((route) => ({ ...route, mounted: 'access' as const })),
