@@ -22,6 +22,7 @@ interface Page {
 async function seeded(t: Parameters<typeof fakeUpstream>[0], more: { fallbackProjects?: string[] } = {}) {
   const up = await fakeUpstream(t);
   up.project('demo').add(kept).add(known);
+  up.project('never-asked').add(makeWheel({ name: 'never-asked', version: '1' }));
   for (const name of more.fallbackProjects ?? []) up.project(name).add(makeWheel({ name, version: '1' }));
   const clock = new FakeClock();
   const app = await testApp(t, { upstream: up.url, clock });
