@@ -1,10 +1,10 @@
 import { unlink } from 'node:fs/promises';
 import { type Readable, Writable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
 import type { BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskStore } from './disk-store.ts';
 import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
-import { Lru } from './lru.ts';
 import { Spool } from './spool.ts';
 
 /** A store far away. */
@@ -26,6 +26,8 @@ export interface CachedStoreOptions {
 
 /** Requests that are remembered to tell what is asked often. */
 const REMEMBERED = 20_000;
+/** Local room that copies leave to spools. */
+const HEADROOM_BYTES = 512 * 1024 * 1024;
 
 interface Asked {
   readonly size: number | undefined;
@@ -41,8 +43,8 @@ export class CachedStore implements BlobStore {
   readonly #maxBytes: number;
   readonly #spoolDir: string;
   readonly #warn: Warn;
-  readonly #copies: Lru<Digest, BlobStat>;
-  readonly #asked = new Lru<Digest, Asked>({ capacity: REMEMBERED });
+  readonly #copies: LRUCache<Digest, BlobStat>;
+  readonly #asked = new LRUCache<Digest, Asked>({ max: REMEMBERED });
   readonly #fills = new Map<Digest, Promise<Spool | undefined>>();
   readonly #chores = new Set<Promise<void>>();
   #closed = false;
@@ -53,10 +55,10 @@ export class CachedStore implements BlobStore {
     this.#maxBytes = options.maxBytes;
     this.#spoolDir = options.spoolDir;
     this.#warn = options.warn;
-    this.#copies = new Lru({
-      capacity: options.maxBytes,
-      weigh: (copy) => copy.size,
-      onDrop: (copy) => this.#drop(copy.digest),
+    this.#copies = new LRUCache({
+      maxSize: options.maxBytes,
+      sizeCalculation: (copy) => Math.max(1, copy.size),
+      dispose: (copy) => this.#drop(copy.digest),
     });
     this.#chore('reading the local copies', this.#load());
   }
@@ -133,7 +135,8 @@ export class CachedStore implements BlobStore {
 
   /** Whether a copy of `size` is worth the room. */
   async #keeps(size: number): Promise<boolean> {
-    return !this.#closed && size <= this.#maxBytes / 4 && size <= (await this.#local.spareBytes());
+    if (this.#closed || size > this.#maxBytes / 4) return false;
+    return size + HEADROOM_BYTES <= (await this.#local.spareBytes());
   }
 
   async #keep(blob: Spooled): Promise<void> {
@@ -203,8 +206,11 @@ export class CachedStore implements BlobStore {
     return this.#remote.list(after);
   }
 
-  spareBytes(): Promise<number> {
-    return this.#remote.spareBytes();
+  /** The local file system's too, since everything passes through it; copies make way for what is more needed. */
+  async spareBytes(): Promise<number> {
+    const free = await this.#local.spareBytes();
+    for (let made = free; made < HEADROOM_BYTES && this.#copies.size > 0; ) made += this.#copies.pop()?.size ?? 0;
+    return Math.min(await this.#remote.spareBytes(), free + this.#copies.calculatedSize);
   }
 
   check(): Promise<void> {

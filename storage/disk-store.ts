@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
-import { access, lstat, mkdir, open, statfs, unlink } from 'node:fs/promises';
+import { access, lstat, mkdir, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
+import { LRUCache } from 'lru-cache';
 import { BLOB_FOLDER, blobPath, checkRange } from './blob-path.ts';
 import type { BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
 import { STEP_BYTES } from './buffer-pool.ts';
@@ -10,7 +11,7 @@ import { listBlobs } from './disk-list.ts';
 import { DurableFolder, type OnStep } from './durable-folder.ts';
 import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
 import { codeOf, fileError } from './file-errors.ts';
-import { Lru } from './lru.ts';
+import { freeSpace } from './free-space.ts';
 import { type OpenBlob, OpenBlobs } from './open-blobs.ts';
 import { sendBytes, sendWhole } from './send-bytes.ts';
 import { sweepSpools } from './spool.ts';
@@ -35,14 +36,18 @@ export class DiskStore implements BlobStore {
   readonly #minFreeBytes: number;
   readonly #folder: DurableFolder;
   readonly #open: OpenBlobs;
-  readonly #small: Lru<Digest, Buffer>;
+  readonly #small: LRUCache<Digest, Buffer>;
 
   private constructor(root: string, options: DiskStoreOptions) {
     this.#root = root;
     this.#minFreeBytes = options.minFreeBytes;
     this.#folder = new DurableFolder(root, options.onStep ?? (() => {}));
     this.#open = new OpenBlobs(options.openFiles ?? 256);
-    this.#small = new Lru({ capacity: options.memoryBytes ?? 32 * 1024 * 1024, weigh: (bytes) => bytes.length });
+    const maxSize = options.memoryBytes ?? 32 * 1024 * 1024;
+    this.#small = new LRUCache({
+      maxSize: Math.max(1, maxSize),
+      sizeCalculation: (bytes) => Math.max(1, bytes.length),
+    });
   }
 
   /** Makes the folder if need be, and removes what dead processes left in it. Throws `StorageUnavailableError`. */
@@ -150,12 +155,7 @@ export class DiskStore implements BlobStore {
   }
 
   async spareBytes(): Promise<number> {
-    try {
-      const { bavail, bsize } = await statfs(this.#root);
-      return Math.max(0, bavail * bsize - this.#minFreeBytes);
-    } catch (error) {
-      throw fileError('asking for free space', error);
-    }
+    return await freeSpace(join(this.#root, BLOB_FOLDER), this.#minFreeBytes);
   }
 
   async check(): Promise<void> {

@@ -1,8 +1,8 @@
 import { constants, fstat, type Stats } from 'node:fs';
 import { promisify } from 'node:util';
+import { LRUCache } from 'lru-cache';
 import { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
-import { Lru } from './lru.ts';
 
 /** An open blob; `file` is retained for whoever was handed it, who releases it. */
 export interface OpenBlob {
@@ -14,13 +14,13 @@ const statOf: (fd: number) => Promise<Stats> = promisify(fstat);
 
 /** Keeps the descriptors of blobs in use open: no open and no stat for a file that is served often. */
 export class OpenBlobs {
-  readonly #kept: Lru<Digest, OpenBlob>;
+  readonly #kept: LRUCache<Digest, OpenBlob>;
   /** Counts what was forgotten: what was opened before that may be a file that has no name any more. */
   #forgotten = 0;
 
   /** `keep`: how many descriptors at most, beside those under way. */
   constructor(keep: number) {
-    this.#kept = new Lru({ capacity: keep, onDrop: ({ file }) => file.release() });
+    this.#kept = new LRUCache({ max: keep, dispose: ({ file }) => file.release() });
   }
 
   /** Throws the system's error. */

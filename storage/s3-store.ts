@@ -15,6 +15,7 @@ import { type Digest, parseDigest } from './digest.ts';
 import type { OnStep } from './durable-folder.ts';
 import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
 import { fileError } from './file-errors.ts';
+import { freeSpace } from './free-space.ts';
 import { PATIENCE, type S3Config, type S3Patience, s3Client } from './s3-client.ts';
 import { isAlreadyThere, isConflict, isMissing, StorageMisconfiguredError, s3Error, statusOf } from './s3-errors.ts';
 import { presign } from './s3-presign.ts';
@@ -23,6 +24,9 @@ import { PART_BYTES, uploadInParts, uploadWhole } from './s3-upload.ts';
 import { sendStream } from './send-stream.ts';
 
 export interface S3StoreOptions {
+  /** The local folder whose room limits what can be stored. */
+  readonly spoolDir?: string;
+  readonly minFreeBytes?: number;
   readonly patience?: S3Patience;
   /** Told of a store that does not answer while it is opened, and of failures to sweep it. */
   readonly warn?: (message: string, error: unknown) => void;
@@ -43,6 +47,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export class S3Store implements BlobStore {
   readonly #client: S3Client;
   readonly #config: S3Config;
+  readonly #local: Pick<S3StoreOptions, 'spoolDir' | 'minFreeBytes'>;
   readonly #onStep: OnStep;
   readonly #budget = new ByteBudget(UPLOAD_BYTES);
 
@@ -52,6 +57,7 @@ export class S3Store implements BlobStore {
   private constructor(config: S3Config, options: S3StoreOptions) {
     this.#config = config;
     this.#client = s3Client(config, options.patience ?? PATIENCE);
+    this.#local = options;
     this.#onStep = options.onStep ?? (() => {});
   }
 
@@ -245,8 +251,10 @@ export class S3Store implements BlobStore {
     } while (token !== undefined);
   }
 
+  /** Of the file system that everything passes through; how much the store can take, it does not say. */
   async spareBytes(): Promise<number> {
-    return Number.POSITIVE_INFINITY;
+    const { spoolDir, minFreeBytes } = this.#local;
+    return spoolDir === undefined ? Number.POSITIVE_INFINITY : await freeSpace(spoolDir, minFreeBytes ?? 0);
   }
 
   async check(): Promise<void> {

@@ -177,3 +177,18 @@ test('a deleted blob is not served from its copy', async (t) => {
   assert.deepEqual(await copies(dir), []);
   await store.close();
 });
+
+test('with no room on this machine nothing is copied, and everything comes from the remote', async (t) => {
+  const { dir, remote } = await bench(t);
+  const local = await DiskStore.open(join(dir, 'cache'), { minFreeBytes: Number.MAX_SAFE_INTEGER });
+  const spoolDir = join(dir, 'spool');
+  const store = new CachedStore(remote, { local, maxBytes: 1000, spoolDir, warn: assert.ifError });
+  const blob = await spooled(spoolDir, 'stored');
+  await store.put(blob);
+  for (let round = 0; round < 3; round++) {
+    assert.equal((await sent(store, blob.digest, { start: 0, end: 5 })).toString(), 'stored');
+  }
+  assert.equal(await store.spareBytes(), 0);
+  assert.deepEqual([await copies(dir), await readdir(spoolDir)], [[], []]);
+  await store.close();
+});
