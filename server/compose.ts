@@ -17,6 +17,7 @@ import { Browse } from './browse/overview.ts';
 import { openSqlite } from './catalog/sqlite.ts';
 import { ping } from './catalog/stats.ts';
 import { type Clock, systemClock } from './clock.ts';
+import { composeBundles } from './compose-bundles.ts';
 import { composeUploads } from './compose-uploads.ts';
 import { composeUpstreams } from './compose-upstreams.ts';
 import type { Config } from './config/schema.ts';
@@ -122,6 +123,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   });
   const tokens = new Tokens({ catalog, clock, generation });
   const publishing = new TrustedPublishing(config.oidc, { catalog, clock, failedAttempts });
+  const applications = composeBundles(config, { catalog, blobs, keeper, access, clock, log, spoolDir });
 
   const browse = new Browse({
     catalog,
@@ -161,6 +163,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       metricsRoutes({ metrics }),
       tokenRoutes({ tokens, access }),
       eventRoutes({ audit: new AuditTrail({ catalog }), access }),
+      ...applications.routers,
       ...composeUploads(config, { catalog, blobs, keeper, access, clock, spoolDir, handler, index }).routers,
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
       indexRoutes({ handler, legacyJson: new LegacyJson({ access, isPublic, originOf }), index }),
@@ -170,6 +173,8 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
 
   const server = createServer(requests.counted(http));
   server.keepAliveTimeout = 65_000;
+  // Large bodies take longer than Node's five minutes; who sends nothing is cut off where the body is read.
+  server.requestTimeout = 0;
   return {
     start: async () => {
       const firstToken =
@@ -193,6 +198,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       patience.abort();
       server.closeAllConnections();
       await closed;
+      await applications.close();
       await downloads.stop();
       await reading.stop();
       await Promise.all([...upstreams.values()].map((upstream) => upstream.stop()));

@@ -1,25 +1,9 @@
 import type { Actor } from '../model/access.ts';
-import type { AppName, BundleVersionText } from '../model/bundle.ts';
+import type { AppName, BundleVersionText, Expired, Retention } from '../model/bundle.ts';
 import { removeVersions } from './bundles.ts';
 import { all, first, run, type Script } from './catalog.ts';
 import { appendEvent } from './events.ts';
 import { sql } from './schema.ts';
-
-/** How many versions of an application stay. */
-export interface Retention {
-  /** Those uploaded last; `null` keeps all. */
-  readonly keep: number | null;
-  /** Those that each channel pointed to last, besides. */
-  readonly keepPerChannel: number | null;
-}
-
-/** A version that retention would take away, or has taken. */
-export interface Expired {
-  readonly version: BundleVersionText;
-  /** Bytes; they are freed by garbage collection. */
-  readonly size: number;
-  readonly createdAt: number;
-}
 
 // In the column: `keep` was set, to all of them.
 const ALL = 0;

@@ -1,24 +1,9 @@
 import type { Digest } from '../../storage/digest.ts';
-import type { AppName, BundleVersionText } from '../model/bundle.ts';
+import type { AppName, BundleVersionText, Holder } from '../model/bundle.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { versionKey } from '../model/version.ts';
 import { all, type Script } from './catalog.ts';
 import { sql } from './schema.ts';
-
-/** A version that holds what was looked for. */
-export interface Holder {
-  readonly app: AppName;
-  readonly version: BundleVersionText;
-  readonly filename: string;
-  readonly digest: string;
-  readonly createdAt: number;
-  /** Channels that point to it now. */
-  readonly channels: readonly string[];
-  /** Versions of the distribution that it holds, when a distribution was looked for. */
-  readonly holds?: readonly string[];
-  /** Whether the archive itself has the digest, or the lock that came with it names it, when a digest was looked for. */
-  readonly by?: 'archive' | 'lock';
-}
 
 /** Versions whose archive holds a distribution; `version`: exactly that one, in any spelling. At most `limit`. */
 export function* holdersOf(

@@ -76,6 +76,37 @@ export interface ChannelMove {
   readonly undone: boolean;
 }
 
+/** How many versions of an application stay. */
+export interface Retention {
+  /** Those uploaded last; `null` keeps all. */
+  readonly keep: number | null;
+  /** Those that each channel pointed to last, besides. */
+  readonly keepPerChannel: number | null;
+}
+
+/** A version that retention would take away, or has taken. */
+export interface Expired {
+  readonly version: BundleVersionText;
+  /** Bytes; they are freed by garbage collection. */
+  readonly size: number;
+  readonly createdAt: number;
+}
+
+/** A version that holds what was looked for. */
+export interface Holder {
+  readonly app: AppName;
+  readonly version: BundleVersionText;
+  readonly filename: string;
+  readonly digest: string;
+  readonly createdAt: number;
+  /** Channels that point to it now. */
+  readonly channels: readonly string[];
+  /** Versions of the distribution that it holds, when a distribution was looked for. */
+  readonly holds?: readonly string[];
+  /** Whether the archive itself has the digest, or the lock that came with it names it, when a digest was looked for. */
+  readonly by?: 'archive' | 'lock';
+}
+
 // Names stand in paths, headers and on command lines: no blank, no quote, no `@`, never `.` or `..`.
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$/;
 const CHANNEL = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
