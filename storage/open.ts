@@ -5,7 +5,7 @@ import { DiskStore } from './disk-store.ts';
 import type { OnStep } from './durable-folder.ts';
 import type { S3Config } from './s3-client.ts';
 
-export interface DiskConfig {
+interface DiskConfig {
   readonly kind: 'disk';
   /** The folder that holds the blobs. */
   readonly dir: string;
@@ -18,6 +18,8 @@ export interface BlobStoreSettings {
   readonly spoolDir: string;
   /** Bytes of the local file system that are left alone. */
   readonly minFreeBytes: number;
+  /** Memory for small blobs that are served often; 32 MiB when left out. */
+  readonly memoryBytes?: number;
   /** The folder of local copies of a store far away; beside `spoolDir` when left out. */
   readonly cacheDir?: string;
   /** Told of failures that no caller sees: of copying, of sweeping, of a store that is down while we start. */

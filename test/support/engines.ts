@@ -50,9 +50,9 @@ function absent(reason: string): { readonly skip: string } {
 /** The folder that holds `name`: `$STORMCELLAR_ENGINES` first, then the cache that `.ci/run` fills. */
 function find(name: string, below: string): string | undefined {
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'stormcellar-ci');
-  const roots = [process.env.STORMCELLAR_ENGINES, join(cache, 'bin'), cache];
-  for (const root of roots) if (root && existsSync(join(root, below, name))) return join(root, below);
-  return undefined;
+  const roots = [process.env.STORMCELLAR_ENGINES ?? cache, cache];
+  const folders = roots.flatMap((root) => [join(root, below), join(root, 'bin', below)]);
+  return folders.find((folder) => existsSync(join(folder, name)));
 }
 
 type Run = { readonly line: string; stop(): Promise<void> } | { readonly skip: string };

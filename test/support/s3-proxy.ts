@@ -5,7 +5,7 @@ import type { S3Engine } from './engines.ts';
 import { signAgain } from './s3-sign.ts';
 
 /** What the proxy does to a request instead of passing it on as it is. */
-export type S3Fault =
+type S3Fault =
   /** Answers 503 SlowDown without asking the server. */
   | { readonly kind: 'slow-down' }
   /** Answers with that status and code without asking the server. */
@@ -23,7 +23,7 @@ export type S3Fault =
   /** Passes the request on without its conditions, as if the store did not know them. */
   | { readonly kind: 'no-conditions' };
 
-export interface S3Order {
+interface S3Order {
   readonly fault: S3Fault;
   /** Only these requests; every one when left out. */
   readonly when?: (asked: S3Asked) => boolean;
@@ -31,7 +31,7 @@ export interface S3Order {
   readonly times?: number;
 }
 
-export interface S3Asked {
+interface S3Asked {
   readonly method: string;
   /** Path and query. */
   readonly url: string;
