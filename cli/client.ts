@@ -21,6 +21,7 @@ export function withServer(command: Command): Command {
 export interface ApiRequest {
   readonly method?: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
   /** Statuses besides 2xx that are answers and no failures. */
@@ -55,10 +56,10 @@ export class Client {
 
   /** The response of a request that succeeded; whoever calls reads its body. Throws `CommandFailure` with what the server said. */
   async send(path: string, request: ApiRequest & { readonly body?: RequestInit['body'] } = {}): Promise<Response> {
-    const { method = 'GET', query = {}, json, body, accept = [] } = request;
+    const { method = 'GET', query = {}, headers: more = {}, json, body, accept = [] } = request;
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const search = new URLSearchParams(given).toString();
-    const headers = new Headers({ Accept: 'application/json' });
+    const headers = new Headers({ Accept: 'application/json', ...more });
     if (this.#token !== undefined) headers.set('Authorization', `Bearer ${this.#token}`);
     if (json !== undefined) headers.set('Content-Type', 'application/json');
     let response: Response;

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { bundleCommand } from './bundle.ts';
 import { eventsCommand } from './events.ts';
 import { explainCommand } from './explain.ts';
 import { CommandFailure } from './failure.ts';
@@ -14,9 +15,12 @@ export async function main(argv: readonly string[], version: string): Promise<vo
   const program = new Command('stormcellar')
     .description('A private Python package index and artifact store that outlives its upstream.')
     .version(version)
+    // Else `bundle push --version` would print the program's own.
+    .enablePositionalOptions()
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.');
   program.addCommand(serveCommand(version));
   program.addCommand(configCommand());
+  program.addCommand(bundleCommand());
   program.addCommand(tokenCommand());
   program.addCommand(yankCommand());
   program.addCommand(eventsCommand());

@@ -1,0 +1,153 @@
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rename, stat, unlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Client, type ServerOptions } from './client.ts';
+import { CommandFailure } from './failure.ts';
+import { bytes, note, plain, print, printJson } from './print.ts';
+import { Progress } from './progress.ts';
+
+export interface FetchOptions extends ServerOptions {
+  readonly output?: string;
+  readonly json?: true;
+}
+
+interface Wanted {
+  readonly app: string;
+  readonly version: string;
+  readonly filename: string;
+  readonly sha256: string;
+  readonly size: number;
+}
+
+const ATTEMPTS = 4;
+
+/** `APP`, `APP@CHANNEL`, `APP==VERSION` (also `APP VERSION` apart) as a path below `/bundles/`. Throws `CommandFailure`. */
+export function referencePath(reference: string): string {
+  const [, app = '', separator, rest = ''] = /^([^@=\s]+)(?:(@|==)([^@=\s]+))?$/.exec(reference) ?? [];
+  if (app === '') throw new CommandFailure(`Expected APP, APP@CHANNEL or APP==VERSION, not "${reference}".`, 2);
+  const what = separator === '==' ? rest : `@${separator === undefined ? 'latest' : rest}`;
+  return `/bundles/${encodeURIComponent(app)}/${encodeURIComponent(what)}`;
+}
+
+/**
+ * `stormcellar bundle fetch`: the file appears under its name only when its digest is right; what has arrived of it stays in
+ * `NAME.part`, and the next call goes on there. Throws `CommandFailure`.
+ */
+export async function fetchBundle(reference: string, options: FetchOptions): Promise<void> {
+  const client = new Client(options);
+  const wanted = await client.json<Wanted>(referencePath(reference));
+  const target = await targetOf(options.output, wanted.filename);
+  const isThere = (await digestOf(target)) === wanted.sha256;
+  if (!isThere) await download(client, wanted, target);
+  if (options.json) return printJson({ ...wanted, file: target, fetched: !isThere });
+  print(target);
+  note(
+    plain(
+      `${wanted.app} ${wanted.version}, ${bytes(wanted.size)}, sha256 ${wanted.sha256}${isThere ? ', was here already' : ''}`,
+    ),
+  );
+}
+
+async function targetOf(output: string | undefined, filename: string): Promise<string> {
+  // The server's word is not trusted with a path.
+  const name = basename(filename);
+  if (name !== filename || /^[.]|[^A-Za-z0-9._+!~-]/.test(name)) {
+    throw new CommandFailure(`The server names a file that is not a plain name: ${plain(filename)}`);
+  }
+  if (output === undefined) return name;
+  const found = await stat(output).catch(() => undefined);
+  return found?.isDirectory() === true ? join(output, name) : output;
+}
+
+async function download(client: Client, wanted: Wanted, target: string): Promise<void> {
+  const part = `${target}.part`;
+  const progress = new Progress(`fetch ${wanted.filename} (${wanted.app} ${wanted.version})`, wanted.size);
+  try {
+    let wrong = 0;
+    for (let attempt = 1; ; attempt += 1) {
+      const outcome = await attemptDownload(client, { wanted, part, progress });
+      if (outcome === 'complete') break;
+      if (outcome === 'wrong') {
+        // Of another version, perhaps, when it was resumed: once more from the start.
+        await unlink(part);
+        wrong += 1;
+        if (wrong === 2)
+          throw new CommandFailure('The bytes that arrive do not have the digest they should; nothing was kept.');
+      } else if (attempt >= ATTEMPTS) {
+        throw new CommandFailure(
+          `The download broke off ${ATTEMPTS} times (${outcome.message}); ${part} is kept to go on with.`,
+        );
+      } else await pause(200 * 2 ** attempt);
+    }
+    await rename(part, target);
+  } finally {
+    progress.end();
+  }
+}
+
+type Outcome = 'complete' | 'wrong' | Error;
+
+async function attemptDownload(
+  client: Client,
+  { wanted, part, progress }: { readonly wanted: Wanted; readonly part: string; readonly progress: Progress },
+): Promise<Outcome> {
+  const { app, version, filename, sha256, size } = wanted;
+  const hash = createHash('sha256');
+  let done = await hashFile(part, hash);
+  if (done > size) return 'wrong';
+  const path = `/bundles/${[app, version, filename].map(encodeURIComponent).join('/')}`;
+  if (done < size) {
+    const resume = done > 0 ? { Range: `bytes=${done}-`, 'If-Range': `"${sha256}"` } : undefined;
+    const response = await client
+      .send(path, { headers: { 'Accept-Encoding': 'identity', ...resume }, accept: [416] })
+      .catch(unreachable);
+    if (response instanceof Error) return response;
+    if (resume !== undefined && response.status !== 206) {
+      await response.body?.cancel();
+      return 'wrong';
+    }
+    const file = await open(part, 'a');
+    try {
+      for await (const chunk of response.body ?? []) {
+        hash.update(chunk);
+        await file.write(chunk);
+        done += chunk.length;
+        progress.add(chunk.length);
+      }
+      await file.sync();
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      await file.close();
+    }
+    if (done < size) return new Error(`${done} of ${size} bytes`);
+  }
+  return hash.digest('hex') === sha256 && done === size ? 'complete' : 'wrong';
+}
+
+/** A server that cannot be reached may be there a moment later; what it refuses stays refused. */
+function unreachable(error: unknown): CommandFailure {
+  if (error instanceof CommandFailure && error.cause !== undefined) return error;
+  throw error;
+}
+
+/** Feeds a file, if there is one, to the hash; answers its size. */
+async function hashFile(path: string, hash: Hash): Promise<number> {
+  let size = 0;
+  try {
+    for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
+      hash.update(chunk as Buffer);
+      size += (chunk as Buffer).length;
+    }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+  }
+  return size;
+}
+
+async function digestOf(path: string): Promise<string | undefined> {
+  const hash = createHash('sha256');
+  return (await hashFile(path, hash)) === 0 ? undefined : hash.digest('hex');
+}
