@@ -1,0 +1,109 @@
+import { parseSdistFilename, parseWheelFilename } from '../model/filename.ts';
+import { type ProjectName, projectName } from '../model/project-name.ts';
+import type { LockSource, NewSource } from './lock.ts';
+
+/** What the address of a requirement says (PEP 508, PEP 610, pip's documentation). */
+export interface DirectUrl {
+  readonly source: LockSource;
+  /** The project, when the fragment (`egg=`) or the file's name tells it. */
+  readonly project?: ProjectName;
+  readonly version?: string;
+  /** `alg:hex` of a fragment with another algorithm than sha256. */
+  readonly otherHash?: string;
+}
+
+const VCS = /^(git|hg|svn|bzr)\+(.+)$/is;
+const SHA256 = /^[0-9a-f]{64}$/i;
+const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
+
+/** Does the text begin like an address, of whatever kind? */
+export function looksLikeUrl(text: string): boolean {
+  return /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:git|hg|svn|bzr)\+|file:)/i.test(text);
+}
+
+/** Takes an address apart; `undefined` when it is none, or of a scheme that no archive is fetched with. */
+export function parseDirectUrl(text: string): DirectUrl | undefined {
+  const hash = text.indexOf('#');
+  const address = hash === -1 ? text : text.slice(0, hash);
+  const fragment = new Map(
+    hash === -1
+      ? []
+      : text
+          .slice(hash + 1)
+          .split('&', 16)
+          .map(pair),
+  );
+  const egg = fragment.get('egg');
+  const project = egg === undefined ? undefined : projectName(egg.replace(/\[.*$/, ''));
+  const subdirectory = fragment.get('subdirectory');
+  const place = subdirectory === undefined || subdirectory === '' ? {} : { subdirectory };
+  const vcs = VCS.exec(address);
+  if (vcs !== null) {
+    const source = vcsSource(vcs[1] ?? '', vcs[2] ?? '');
+    return { source: { ...source, ...place }, ...(project === undefined ? {} : { project }) };
+  }
+  if (/^file:/i.test(address)) return { source: { kind: 'local', what: address } };
+  const url = URL.parse(address);
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return undefined;
+  const sha256 = fragment.get('sha256');
+  const other = [...fragment].find(([name]) => /^(?:sha512|sha384|sha224|sha1|md5)$/.test(name));
+  const named = nameOf(url);
+  return {
+    source: {
+      kind: 'archive',
+      url: address,
+      ...(sha256 !== undefined && SHA256.test(sha256) ? { sha256: sha256.toLowerCase() } : {}),
+      ...place,
+    },
+    ...named,
+    ...(project === undefined ? {} : { project }),
+    ...(other === undefined ? {} : { otherHash: other.join(':') }),
+  };
+}
+
+/** The address of a new source in the form that follows `name @`. */
+export function formatDirectUrl(source: NewSource): string {
+  const subdirectory = source.subdirectory === undefined ? [] : [`subdirectory=${source.subdirectory}`];
+  if (source.kind === 'archive') return `${source.url}#${[`sha256=${source.sha256}`, ...subdirectory].join('&')}`;
+  const fragment = subdirectory.length === 0 ? '' : `#${subdirectory.join('&')}`;
+  return `${source.system}+${source.url}@${source.commit}${fragment}`;
+}
+
+function pair(text: string): [string, string] {
+  const equals = text.indexOf('=');
+  return equals === -1 ? [text, ''] : [text.slice(0, equals).toLowerCase(), text.slice(equals + 1)];
+}
+
+/** The revision is what follows the last `@` of the path; one before the host belongs to credentials. */
+function vcsSource(system: string, address: string): Extract<LockSource, { kind: 'vcs' }> {
+  const scheme = address.indexOf('://');
+  const pathStart = address.indexOf('/', scheme === -1 ? 0 : scheme + 3);
+  const at = address.lastIndexOf('@');
+  if (at === -1 || pathStart === -1 || at < pathStart)
+    return { kind: 'vcs', system: system.toLowerCase(), url: address };
+  const ref = address.slice(at + 1);
+  return {
+    kind: 'vcs',
+    system: system.toLowerCase(),
+    url: address.slice(0, at),
+    ...(ref === '' ? {} : { ref }),
+    ...(COMMIT.test(ref) ? { commit: ref.toLowerCase() } : {}),
+  };
+}
+
+/** The last part of an address's path, decoded; `undefined` when there is none. */
+export function lastSegment(url: URL): string | undefined {
+  const segment = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
+  try {
+    return segment === '' ? undefined : decodeURIComponent(segment);
+  } catch (error) {
+    if (error instanceof URIError) return undefined;
+    throw error;
+  }
+}
+
+function nameOf(url: URL): { project?: ProjectName; version?: string } {
+  const filename = lastSegment(url) ?? '';
+  const parsed = parseWheelFilename(filename) ?? parseSdistFilename(filename);
+  return parsed === undefined ? {} : { project: parsed.project, version: parsed.version };
+}
