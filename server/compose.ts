@@ -81,8 +81,15 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     log,
   });
   const blobs = await openBlobStore(
-    { kind: 'disk', dir: join(config.dataDir, 'blobs') },
-    { spoolDir, minFreeBytes: config.limits.minFreeBytes },
+    config.storage.kind === 's3' ? config.storage : { kind: 'disk', dir: join(config.dataDir, 'blobs') },
+    {
+      spoolDir,
+      minFreeBytes: config.limits.minFreeBytes,
+      memoryBytes: config.limits.fileCacheBytes,
+      cacheDir: join(config.dataDir, 'cache'),
+      nowMs: () => clock.nowMs(),
+      warn: (message, err) => log.warn({ err }, message),
+    },
   );
   await sweepSpools(spoolDir);
   const keeper = createBlobKeeper({ catalog, blobs, clock });
@@ -203,6 +210,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       await reading.stop();
       await Promise.all([...upstreams.values()].map((upstream) => upstream.stop()));
       await lastUsed.stop();
+      await blobs.close();
       await catalog.close();
       log.info('stopped');
     },

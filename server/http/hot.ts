@@ -12,7 +12,7 @@ const VIEW = { offline: false } as const;
 
 /**
  * Answers what is asked most, in front of Express, whose routing costs ten times the answer: a page or file of the default index,
- * by its plain address, for somebody already identified. Answers `false`, having done nothing, for everything else. Both
+ * by its plain address. Answers `false`, having done nothing, for everything else. Both
  * ways end in `IndexHandler`, so they give the same answers.
  */
 export function hotPath(parts: {
@@ -25,14 +25,15 @@ export function hotPath(parts: {
     if (req.method !== 'GET' && req.method !== 'HEAD') return false;
     const match = PLAIN.exec(req.url ?? '');
     if (match === null) return false;
-    const principal = access.known(req.headers.authorization);
-    if (principal === undefined) return false;
-    contextOf(req).principal = principal;
-    const name = match[1] as ProjectName;
-    const asked = { index, view: VIEW, name };
+    const asked = { index, view: VIEW, name: match[1] as ProjectName };
     const filename = match[2];
-    const answer = filename === undefined ? handler.page(req, res, asked) : handler.file(req, res, asked, filename);
-    answer.catch((error: unknown) => sendProblem(req, res, error, { style: 'text' }));
+    const answer = async (): Promise<void> => {
+      const context = contextOf(req);
+      const { authorization } = req.headers;
+      context.principal = access.known(authorization) ?? (await access.identify(authorization, context.address));
+      await (filename === undefined ? handler.page(req, res, asked) : handler.file(req, res, asked, filename));
+    };
+    answer().catch((error: unknown) => sendProblem(req, res, error, { style: 'text' }));
     return true;
   };
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Authorizer } from '../access/authorizer.ts';
-import { matchesPatterns, type Principal } from '../model/access.ts';
+import type { Principal } from '../model/access.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
@@ -99,7 +99,9 @@ export class IndexHandler {
     format?: string,
   ): Promise<void> {
     const { principal } = contextOf(req);
-    if (principal.projects === undefined) this.#access.authorize(principal, 'read', { kind: 'server' });
+    const isLimited =
+      principal.projects !== undefined && principal.can.some((action) => action === 'read' || action === 'admin');
+    if (!isLimited) this.#access.authorize(principal, 'read', { kind: 'server' });
     const { format: wanted, contentType } = negotiate(single(req.headers.accept), format);
     res.writeHead(200, {
       'Content-Type': contentType,
@@ -113,18 +115,17 @@ export class IndexHandler {
       res.end();
       return;
     }
-    const names = readable(index.projects(view), principal);
+    const names = this.#readable(index.projects(view), principal);
     await pipeline(Readable.from(renderProjectList(names, wanted), { objectMode: false }), res);
+  }
+
+  async *#readable(names: AsyncIterable<ProjectName>, principal: Principal): AsyncGenerator<ProjectName> {
+    for await (const name of names) if (this.#access.allows(principal, 'read', { kind: 'project', name })) yield name;
   }
 
   #authorize(req: IncomingMessage, name: ProjectName): void {
     this.#access.authorize(contextOf(req).principal, 'read', { kind: 'project', name });
   }
-}
-
-/** The names that a principal's patterns cover. */
-async function* readable(names: AsyncIterable<ProjectName>, { projects }: Principal): AsyncGenerator<ProjectName> {
-  for await (const name of names) if (matchesPatterns(name, projects)) yield name;
 }
 
 function projectNotFound(name: ProjectName): Problem {

@@ -3,6 +3,8 @@ import type { Clock } from '../clock.ts';
 import type { Metrics } from '../metrics.ts';
 import { contextOf } from './request-context.ts';
 
+// A token that somebody typed into an address.
+const SECRET = /sc_[0-9A-Za-z]{40,}/g;
 const OUTCOME = /^stormcellar; (?:fwd=)?([a-z]+)/;
 
 /** Logs and counts a request when its answer has been sent or broken off: one line, without the query and without secrets. */
@@ -22,7 +24,7 @@ export function logRequest(req: IncomingMessage, res: ServerResponse, parts: { c
       {
         id: context.id,
         method: req.method,
-        path: path.slice(0, 500),
+        path: path.slice(0, 500).replace(SECRET, 'sc_***'),
         status,
         ms,
         bytes,
