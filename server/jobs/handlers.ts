@@ -13,15 +13,15 @@ export interface HandlerParts {
   /** Where verification puts corrupt bytes. */
   readonly setAsideDir: string;
   readonly repair?: RepairBlob;
+  /** For how long a finished job is remembered, milliseconds. */
+  readonly keepFinishedMs: number;
 }
 
-/** For how long a finished job is remembered, milliseconds: 30 days. */
-export const REMEMBER_JOBS_MS: number = 30 * 24 * 60 * 60_000;
 const PRUNED_AT_ONCE = 50;
 
 /** What is to be done for each kind of job. */
 export function jobHandlers(parts: HandlerParts): JobHandlers {
-  const { catalog, clock } = parts;
+  const { catalog, clock, keepFinishedMs } = parts;
   return {
     'collect-garbage': async (job) =>
       await collectGarbage(parts, {
@@ -35,7 +35,7 @@ export function jobHandlers(parts: HandlerParts): JobHandlers {
       let pruned = 0;
       for (;;) {
         job.signal.throwIfAborted();
-        const count = await catalog.write(() => pruneJobs(clock.nowMs() - REMEMBER_JOBS_MS, PRUNED_AT_ONCE));
+        const count = await catalog.write(() => pruneJobs(clock.nowMs() - keepFinishedMs, PRUNED_AT_ONCE));
         if (count === 0) return { pruned };
         pruned += count;
         job.progress({ pruned });

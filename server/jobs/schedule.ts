@@ -13,35 +13,37 @@ export interface Recurring<K extends JobKind = JobKind> {
   readonly everyMs: number;
 }
 
-const HOUR_MS = 60 * 60_000;
-const DAY_MS = 24 * HOUR_MS;
+const DAY_MS = 24 * 60 * 60_000;
 
-/** What every server does of its own accord. */
-export const RECURRING: readonly Recurring[] = [
-  { kind: 'collect-garbage', input: {}, everyMs: DAY_MS },
-  { kind: 'prune-jobs', input: {}, everyMs: DAY_MS },
-  { kind: 'verify-blobs', input: {}, everyMs: 7 * DAY_MS },
-];
+/** What every server does of its own accord. `collectGarbageEveryMs`: a day when absent. */
+export function recurringJobs(settings: { readonly collectGarbageEveryMs?: number } = {}): readonly Recurring[] {
+  return [
+    { kind: 'collect-garbage', input: {}, everyMs: settings.collectGarbageEveryMs ?? DAY_MS },
+    { kind: 'prune-jobs', input: {}, everyMs: DAY_MS },
+    { kind: 'verify-blobs', input: {}, everyMs: 7 * DAY_MS },
+  ];
+}
 
 export interface Schedule {
   start(): void;
   stop(): Promise<void>;
 }
 
-const LOOK_MS = 60_000;
+const LONGEST_PAUSE_MS = 60_000;
 
 /** Makes each recurring job once for all nodes, whichever comes first; what fell into a time when no node ran is made once, late. */
 export function createSchedule(parts: {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly recurring?: readonly Recurring[];
+  readonly recurring: readonly Recurring[];
   /** Called when a job was made. */
   readonly onAdded?: () => void;
 }): Schedule {
-  const { catalog, clock, log, recurring = RECURRING, onAdded } = parts;
+  const { catalog, clock, log, recurring, onAdded } = parts;
   const bell = new Bell(clock);
   const made = new Map<Recurring, number>();
+  const pauseMs = Math.min(LONGEST_PAUSE_MS, ...recurring.map(({ everyMs }) => everyMs));
   let isStopping = false;
   let loop: Promise<void> | undefined;
 
@@ -61,9 +63,9 @@ export function createSchedule(parts: {
       try {
         for (const entry of recurring) await make(entry);
       } catch (error) {
-        log.warn({ err: error }, 'recurring jobs could not be scheduled; trying again in a minute');
+        log.warn({ err: error }, 'recurring jobs could not be scheduled; trying again soon');
       }
-      await bell.wait(LOOK_MS);
+      await bell.wait(pauseMs);
     }
   }
 

@@ -1,0 +1,41 @@
+import { Client } from 'pg';
+import { type PostgresEngine, startPostgres } from './engines.ts';
+
+/** A PostgreSQL server of this test process, with databases of its own for whoever asks. */
+export interface TestPostgres {
+  /** Why there is none; then `database` throws. */
+  readonly skip: string | false;
+  /** The address of a new, empty database. */
+  database(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export async function startTestPostgres(): Promise<TestPostgres> {
+  const engine = await startPostgres();
+  if (engine.skip !== undefined) {
+    const { skip } = engine;
+    const none = (): Promise<never> => Promise.reject(new Error(skip));
+    return { skip, database: none, stop: async () => {} };
+  }
+  let made = 0;
+  return {
+    skip: false,
+    database: async () => {
+      made += 1;
+      const name = `t_${made}`;
+      await administer(engine, `CREATE DATABASE ${name}`);
+      return engine.url.replace('/app?', `/${name}?`);
+    },
+    stop: engine.stop,
+  };
+}
+
+async function administer({ url }: PostgresEngine, statement: string): Promise<void> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
