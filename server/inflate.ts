@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { createInflateRaw } from 'node:zlib';
 
@@ -42,10 +43,19 @@ export async function inflatePart(part: FilePart, onChunk: (chunk: Buffer) => vo
   if (inflate.bytesWritten !== part.length) throw new InflateError('something follows the compressed data');
 }
 
-/** The bytes of `part` as they are, in pieces. What `onChunk` throws stops it. */
+/** The bytes of `part` as they are, in pieces that are good until `onChunk` returns. What it throws stops it. */
 export async function readPart(part: FilePart, onChunk: (chunk: Buffer) => void): Promise<void> {
-  if (part.length === 0) return;
-  const end = part.start + part.length - 1;
-  const source = createReadStream(part.path, { start: part.start, end, highWaterMark: CHUNK_BYTES });
-  for await (const chunk of source) onChunk(chunk as Buffer);
+  const file = await open(part.path, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, part.length));
+    let done = 0;
+    while (done < part.length) {
+      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, part.length - done), part.start + done);
+      if (bytesRead === 0) throw new InflateError('the file ends before');
+      done += bytesRead;
+      onChunk(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
 }

@@ -45,6 +45,7 @@ const HITS_A_TURN = 256;
 class WindowReader extends RandomAccessReader {
   readonly #file: FileHandle;
   readonly #size: number;
+  #buffer = Buffer.alloc(0);
   #window = Buffer.alloc(0);
   #windowStart = 0;
   #hits = 0;
@@ -78,7 +79,10 @@ class WindowReader extends RandomAccessReader {
       return;
     }
     this.bytes(position, length).then(
-      (bytes) => setImmediate(() => callback(null, bytes.copy(buffer, offset))),
+      (bytes) => {
+        const copied = bytes.copy(buffer, offset);
+        setImmediate(() => callback(null, copied));
+      },
       (error) => callback(error instanceof Error ? error : new Error(String(error))),
     );
   }
@@ -103,7 +107,9 @@ class WindowReader extends RandomAccessReader {
     // Near the end, the window covers the tail: the directory is mostly there.
     const start = Math.max(0, Math.min(position, this.#size - WINDOW_BYTES));
     const wanted = Math.min(Math.max(WINDOW_BYTES, position - start + length), this.#size - start);
-    const next = Buffer.allocUnsafe(wanted);
+    if (this.#buffer.length < wanted) this.#buffer = Buffer.allocUnsafe(wanted);
+    const next = this.#buffer;
+    this.#window = next.subarray(0, 0);
     try {
       let filled = 0;
       while (filled < wanted) {
