@@ -1,15 +1,7 @@
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 
-export const LOCK_FORMATS = [
-  'requirements-txt',
-  'pylock',
-  'uv-lock',
-  'poetry-lock',
-  'pipfile-lock',
-  'pdm-lock',
-] as const;
-export type LockFormat = (typeof LOCK_FORMATS)[number];
+export type LockFormat = 'requirements-txt' | 'pylock' | 'uv-lock' | 'poetry-lock' | 'pipfile-lock' | 'pdm-lock';
 
 /** The text of a lock, as it was sent. Nothing is ever read from a disk. */
 export interface LockText {

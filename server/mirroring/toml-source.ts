@@ -1,4 +1,4 @@
-import { parse, type TomlTable } from 'smol-toml';
+import { parse } from 'smol-toml';
 
 /** A key, or the position in an array of tables. */
 export type PathPart = string | number;
@@ -225,5 +225,3 @@ class Scanner {
 export function tomlString(text: string): string {
   return JSON.stringify(text).replaceAll('\u007f', '\\u007f');
 }
-
-export type { TomlTable };

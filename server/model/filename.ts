@@ -18,7 +18,7 @@ export function safeFilename(text: string): Filename | undefined {
 }
 
 /** The media type files are sent with. One for all: a browser saves it, no proxy decodes or changes it, and clients do not care. */
-export const FILE_CONTENT_TYPE = 'application/octet-stream';
+const FILE_CONTENT_TYPE = 'application/octet-stream';
 
 /** The media type to send a distribution file, or its `.metadata`, with. Never one that a browser would run. */
 export function contentTypeOf(filename: string): string {

@@ -1,5 +1,5 @@
 /** One side of a comparison in a marker. */
-export type MarkerOperand =
+type MarkerOperand =
   | { readonly kind: 'variable'; readonly name: string }
   | { readonly kind: 'text'; readonly text: string };
 

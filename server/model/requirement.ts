@@ -2,7 +2,7 @@ import { type Marker, parseMarker, RequirementSyntaxError } from './marker.ts';
 import { type ProjectName, projectName } from './project-name.ts';
 
 /** One clause of a version specifier, such as `>=1.0`. */
-export interface SpecifierClause {
+interface SpecifierClause {
   readonly operator: '~=' | '==' | '!=' | '<=' | '>=' | '<' | '>' | '===';
   /** As written, without blanks; may end in `.*` after `==` and `!=`. */
   readonly version: string;

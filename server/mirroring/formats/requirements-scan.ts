@@ -23,7 +23,7 @@ export interface FoundEntry {
 }
 
 /** Another file that a line refers to. */
-export interface Reference {
+interface Reference {
   readonly kind: 'requirement' | 'constraint';
   readonly file: string;
   readonly place: string;
@@ -32,7 +32,7 @@ export interface Reference {
 }
 
 /** An index that a line names. */
-export interface FoundIndex {
+interface FoundIndex {
   readonly url: string;
   readonly span: readonly [number, number];
 }
