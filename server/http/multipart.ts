@@ -100,7 +100,7 @@ class FormReader {
       await this.#outcome.promise;
       return await this.#finish();
     } catch (error) {
-      await this.#storing.catch(() => {}); // what it threw is the error at hand, or came after it
+      await this.#storing;
       await this.#spool?.discard();
       throw error;
     }
@@ -153,7 +153,7 @@ class FormReader {
     return {
       _handleFile: (_req, file, done) => {
         const stored = this.#take(file.fieldname, file.originalname, file.stream);
-        this.#storing = Promise.all([this.#storing, stored]).then(() => {});
+        this.#storing = Promise.allSettled([this.#storing, stored]).then(() => {});
         stored.then(
           () => done(null, {}),
           (error: unknown) => {
