@@ -31,7 +31,10 @@ export async function sendBytes(source: ByteSource, range: OpenRange, out: Writa
   const sink = new Sink(out);
   let position = range.start;
   const fetch = async (at: number): Promise<Step | undefined> => {
-    const ready = Math.min(await source.available(at), limitOf(range, at));
+    // A range that ends where a growing source does must not wait for it to grow.
+    const limit = limitOf(range, at);
+    if (limit <= 0) return undefined;
+    const ready = Math.min(await source.available(at), limit);
     if (ready <= 0 || sink.gone) return undefined;
     const buffer = sink.buffer(ready);
     const count = await source.read(buffer, Math.min(ready, buffer.length), at).catch((error: unknown) => {
@@ -85,7 +88,8 @@ export function readBytes(source: ByteSource, range: OpenRange, done: () => void
     highWaterMark: STEP_BYTES,
     read() {
       const step = async (): Promise<void> => {
-        const ready = Math.min(await source.available(position), limitOf(range, position), STEP_BYTES);
+        const limit = limitOf(range, position);
+        const ready = limit <= 0 ? 0 : Math.min(await source.available(position), limit, STEP_BYTES);
         if (this.destroyed) return;
         const buffer = Buffer.allocUnsafe(Math.max(ready, 0));
         const count = ready > 0 ? await source.read(buffer, ready, position) : 0;
