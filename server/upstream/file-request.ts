@@ -117,12 +117,17 @@ function validatorOf({ headers }: WebResponse): string | undefined {
 function watch(source: Readable, { clock, idleTimeoutMs }: FileParts): Readable {
   const closed = new AbortController();
   let lastAt = clock.nowMs();
+  let failure: UpstreamError | null = null;
   const watched = new Transform({
     writableHighWaterMark: AHEAD_BYTES,
-    readableHighWaterMark: 64 * 1024,
+    // What is ready to be read is lost when a stream fails: never more than the chunk that is being taken.
+    readableHighWaterMark: 1,
     transform(chunk, _encoding, callback) {
       lastAt = clock.nowMs();
       callback(null, chunk);
+    },
+    flush(callback) {
+      callback(failure);
     },
     destroy(error, callback) {
       closed.abort();
@@ -130,7 +135,11 @@ function watch(source: Readable, { clock, idleTimeoutMs }: FileParts): Readable 
       callback(error);
     },
   });
-  source.on('error', (error) => watched.destroy(upstreamErrorOf(error)));
+  source.on('error', (error) => {
+    // What came before the failure is good, and need not be asked for again.
+    failure = upstreamErrorOf(error);
+    watched.end();
+  });
   source.pipe(watched);
   const keepWatch = async (): Promise<void> => {
     while (!closed.signal.aborted) {

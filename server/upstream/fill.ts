@@ -1,5 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
-import { Writable } from 'node:stream';
+import type { Writable } from 'node:stream';
 import type { ByteRange, Spooled } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import {
@@ -14,7 +13,8 @@ import type { Logger } from '../log.ts';
 import { Problem } from '../problem.ts';
 import { continuous } from './continuous.ts';
 import { type GrowingFile, Reader } from './growing-file.ts';
-import { type Expected, isGone, mismatch, passThrough } from './pass-through.ts';
+import { type Expected, isGone, mismatch } from './pass-through.ts';
+import { Straight } from './straight.ts';
 import type { Download, DownloadTarget, Upstream } from './upstream.ts';
 
 /** What is to be fetched, and who takes it. */
@@ -66,11 +66,14 @@ export class Fill {
   #letGo: () => void = () => {};
   #readers = 0;
   #isSettled = false;
-  #prefix: Promise<Hash> | undefined;
+  readonly #straight: Straight;
 
   constructor(request: FetchRequest, parts: FillParts) {
     this.#request = request;
     this.#parts = parts;
+    const { upstream, target, expected = {} } = request;
+    const { clock, signal } = parts;
+    this.#straight = new Straight({ upstream, target, expected, clock, signal });
     for (const { promise } of [this.#begun, this.#verified, this.#stored]) {
       promise.catch(() => {}); // whoever waits is told
     }
@@ -96,7 +99,13 @@ export class Fill {
           this.#leave();
         };
         const first = { ...this.#download, offset: 0, body };
-        return new Reader({ clock, size, done, release, send: (range, out) => this.#pass(first, range, out) });
+        return new Reader({
+          clock,
+          size,
+          done,
+          release,
+          send: (range, out) => this.#straight.whole(first, range, out),
+        });
       }
       const send = (range: ByteRange | undefined, out: Writable): Promise<void> => this.#follow(range, out);
       return new Reader({ clock, size, done, send, release: () => this.#leave() });
@@ -229,8 +238,16 @@ export class Fill {
     );
   }
 
-  /** Sends from the spool what may be seen; what is last in `range` waits until the file is verified. */
   async #follow(range: ByteRange | undefined, out: Writable): Promise<void> {
+    try {
+      await this.#sendSpooled(range, out);
+    } catch (error) {
+      throw this.#failure ?? this.#translated(error);
+    }
+  }
+
+  /** Sends from the spool what may be seen; what is last in `range` waits until the file is verified. */
+  async #sendSpooled(range: ByteRange | undefined, out: Writable): Promise<void> {
     const spool = this.#spool;
     if (!spool) throw new Problem('internal', 'A file is followed before it has begun.');
     let at = range?.start ?? 0;
@@ -243,7 +260,7 @@ export class Fill {
         await spool.send({ start: at, end: visible - 1 }, out);
         at = visible;
       } else if (this.#phase === 'cut') {
-        return await this.#goOn(spool, { at, range, out });
+        return await this.#straight.rest({ spool, validator: this.#download?.validator }, { at, range, out });
       } else {
         await grown;
       }
@@ -268,46 +285,6 @@ export class Fill {
     const tooLong = this.#parts.clock.sleep(STORING_MS, patience.signal).catch(() => {});
     await Promise.race([decided, tooLong]);
     patience.abort();
-  }
-
-  /** The disk is full: the rest comes from upstream once more, for this reader alone. */
-  async #goOn(spool: Spool, reader: { at: number; range: ByteRange | undefined; out: Writable }): Promise<void> {
-    const { at, range, out } = reader;
-    const { upstream, target } = this.#request;
-    // The spool shows all but the last byte that it has.
-    const from = Math.max(0, spool.size - 1);
-    this.#prefix ??= hashOf(spool, from);
-    const prefix = await this.#prefix;
-    const { validator } = this.#download ?? {};
-    await whileThere(out, this.#parts.signal, async (signal) => {
-      const resume = { signal, offset: from, ...(validator === undefined ? {} : { validator }) };
-      const download = await upstream.download(target, resume);
-      await this.#passOn(download, { from, hash: prefix.copy(), range, out, signal });
-      if (range && range.end < from && !isGone(out)) await spool.send({ start: at, end: range.end }, out);
-    });
-  }
-
-  /** There is no room: all of it comes from upstream, for this reader alone. */
-  async #pass(download: Download, range: ByteRange | undefined, out: Writable): Promise<void> {
-    await whileThere(out, this.#parts.signal, (signal) =>
-      this.#passOn(download, { from: 0, hash: createHash('sha256'), range, out, signal }),
-    );
-  }
-
-  async #passOn(
-    download: Download,
-    reader: { from: number; hash: Hash; range: ByteRange | undefined; out: Writable; signal: AbortSignal },
-  ): Promise<void> {
-    const { upstream, target, expected = {} } = this.#request;
-    const { clock } = this.#parts;
-    const { from, hash, range, out, signal } = reader;
-    const { filename } = target;
-    const sha256 = expected.sha256 ?? target.sha256;
-    const right: Expected = { ...expected, ...(sha256 === undefined ? {} : { sha256 }) };
-    const bytes = continuous({ upstream, target, signal, clock }, download, from);
-    // A reader that leaves need not wait for one more chunk.
-    signal.addEventListener('abort', () => download.body.destroy(), { once: true });
-    await passThrough({ bytes, from, hash, expected: right, range, out, filename });
   }
 
   async #takeDownload(): Promise<Download> {
@@ -358,35 +335,4 @@ function tooLarge(filename: string, maxBytes: number, download?: Download): Prob
 
 function isStorageFailure(error: unknown): boolean {
   return error instanceof StorageFullError || error instanceof StorageUnavailableError;
-}
-
-/** Runs `work` with a signal that aborts when `out` is closed; that it then breaks off is no failure. */
-async function whileThere(
-  out: Writable,
-  outer: AbortSignal,
-  work: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const left = new AbortController();
-  const leave = (): void => left.abort();
-  out.once('close', leave);
-  if (isGone(out)) leave();
-  try {
-    await work(AbortSignal.any([outer, left.signal]));
-  } catch (error) {
-    if (!left.signal.aborted) throw error;
-  } finally {
-    out.off('close', leave);
-  }
-}
-
-async function hashOf(spool: Spool, length: number): Promise<Hash> {
-  const hash = createHash('sha256');
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, callback) {
-      hash.update(chunk);
-      callback();
-    },
-  });
-  if (length > 0) await spool.send({ start: 0, end: length - 1 }, sink);
-  return hash;
 }
