@@ -148,6 +148,7 @@ describe('versions', () => {
         assert.equal(Math.sign(compareVersions(a, b)), -Math.sign(compareVersions(b, a)));
         if (compareVersions(a, b) <= 0 && compareVersions(b, c) <= 0) assert.ok(compareVersions(a, c) <= 0);
       }),
+      { seed: 440 },
     );
   });
 });
