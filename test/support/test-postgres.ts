@@ -5,8 +5,8 @@ import { type PostgresEngine, startPostgres } from './engines.ts';
 export interface TestPostgres {
   /** Why there is none; then `database` throws. */
   readonly skip: string | false;
-  /** The address of a new, empty database. */
-  database(): Promise<string>;
+  /** The address of a new, empty database. `how`: what follows its name in CREATE DATABASE. */
+  database(how?: string): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -20,10 +20,10 @@ export async function startTestPostgres(): Promise<TestPostgres> {
   let made = 0;
   return {
     skip: false,
-    database: async () => {
+    database: async (how = '') => {
       made += 1;
       const name = `t_${made}`;
-      await administer(engine, `CREATE DATABASE ${name}`);
+      await administer(engine, `CREATE DATABASE ${name} ${how}`);
       return engine.url.replace('/app?', `/${name}?`);
     },
     stop: engine.stop,
