@@ -14,10 +14,11 @@ import { TokenAuthorizer } from './access/token-authorizer.ts';
 import { Tokens } from './access/tokens.ts';
 import { TrustedPublishing } from './access/trusted-publishing.ts';
 import { Browse } from './browse/overview.ts';
-import { openSqlite } from './catalog/sqlite.ts';
+import { openCatalog } from './catalog/open.ts';
 import { ping } from './catalog/stats.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { composeBundles } from './compose-bundles.ts';
+import { composeJobs } from './compose-jobs.ts';
 import { composeUploads } from './compose-uploads.ts';
 import { composeUpstreams } from './compose-upstreams.ts';
 import type { Config } from './config/schema.ts';
@@ -30,6 +31,7 @@ import { hotPath } from './http/hot.ts';
 import { IndexHandler } from './http/index-handler.ts';
 import { indexRoutes } from './http/index-routes.ts';
 import { LegacyJson } from './http/legacy-json.ts';
+import { maintenanceRoutes } from './http/maintenance-routes.ts';
 import { oidcRoutes } from './http/oidc-routes.ts';
 import { RequestsUnderWay } from './http/requests-under-way.ts';
 import { tokenRoutes } from './http/token-routes.ts';
@@ -74,12 +76,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const version = parts.version ?? 'dev';
   const spoolDir = join(config.dataDir, 'spool');
 
-  const catalog = await openSqlite({
-    path: join(config.dataDir, 'catalog.sqlite'),
-    migrationsDir: MIGRATIONS,
-    clock,
-    log,
-  });
+  const catalog = await openCatalog(config.catalog, { dataDir: config.dataDir, migrationsDir: MIGRATIONS, clock, log });
   const blobs = await openBlobStore(
     config.storage.kind === 's3' ? config.storage : { kind: 'disk', dir: join(config.dataDir, 'blobs') },
     {
@@ -111,6 +108,8 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const main = reading.indexes.get(config.defaultIndex);
   if (main === undefined) throw new Error(`there is no index ${config.defaultIndex}`);
   const index = (name: string | undefined) => (name === undefined ? main : reading.indexes.get(name));
+
+  const work = composeJobs(config, { catalog, blobs, clock, log, reading });
 
   const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
   const generation = new TokenGeneration(catalog, { shared: config.catalog.kind === 'postgres' });
@@ -172,6 +171,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       eventRoutes({ audit: new AuditTrail({ catalog }), access }),
       ...applications.routers,
       ...composeUploads(config, { catalog, blobs, keeper, access, clock, spoolDir, handler, index }).routers,
+      maintenanceRoutes({ jobs: work.jobs, access }),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
       indexRoutes({ handler, legacyJson: new LegacyJson({ access, isPublic, originOf }), index }),
       uiRoutes({ browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),
@@ -190,6 +190,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
           : undefined;
       for (const upstream of upstreams.values()) upstream.start();
       lastUsed.start();
+      work.start();
       const url = await listen(server, config);
       log.info({ url }, 'listening');
       return { url, ...(firstToken === undefined ? {} : { firstToken }) };
@@ -206,6 +207,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       server.closeAllConnections();
       await closed;
       await applications.close();
+      await work.stop();
       await downloads.stop();
       await reading.stop();
       await Promise.all([...upstreams.values()].map((upstream) => upstream.stop()));
@@ -235,10 +237,15 @@ function repositorySettings(config: Config, upstreams: ReadonlyMap<string, Upstr
   return settings;
 }
 
+/** Every upstream that an index would ask for the name: a private name is asked of none. */
 async function refreshEverywhere(reading: Reading, name: ProjectName): Promise<string[]> {
-  const asked = [...reading.proxied.values()];
-  for (const repository of asked) await repository.refresh(name);
-  return asked.map((repository) => repository.name);
+  const asked = new Set<string>();
+  for (const { privateNames, sources } of reading.indexes.values()) {
+    if (privateNames.has(name)) continue;
+    for (const { kind, repository } of sources) if (kind === 'upstream') asked.add(repository.name);
+  }
+  for (const repository of asked) await reading.proxied.get(repository)?.refresh(name);
+  return [...asked];
 }
 
 function watchUpstreams(metrics: Metrics, upstreams: ReadonlyMap<string, Upstream>): void {

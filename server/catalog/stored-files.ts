@@ -172,6 +172,20 @@ export function* recordMetadata(
   );
 }
 
+/** Every file that is stored under a digest. */
+export function* findFilesByDigest(
+  digest: Digest,
+): Script<readonly { readonly repository: string; readonly project: ProjectName; readonly filename: string }[]> {
+  const rows = yield* all(
+    sql
+      .selectFrom('file')
+      .select(['repository', 'project', 'filename'])
+      .where('digest', '=', digest)
+      .where('deleted_at', 'is', null),
+  );
+  return rows.map((row) => ({ ...row, project: row.project as ProjectName }));
+}
+
 /** Forgets that a file's bytes are stored, since they are not: the next request pulls them through again. */
 export function* forgetLostFile(repository: string, project: ProjectName, filename: string): Script<void> {
   const changed = yield* run(

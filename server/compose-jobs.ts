@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import type { BlobStore } from '../storage/blob-store.ts';
+import type { Catalog } from './catalog/catalog.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/schema.ts';
+import { jobHandlers } from './jobs/handlers.ts';
+import { JobFeed } from './jobs/job-feed.ts';
+import { Jobs } from './jobs/jobs.ts';
+import { Runner } from './jobs/runner.ts';
+import { createSchedule, recurringJobs } from './jobs/schedule.ts';
+import type { Logger } from './log.ts';
+import type { Reading } from './repository/build.ts';
+import { repairFromUpstream } from './repository/repair.ts';
+
+/** Work in the background: what it is asked through, and what runs it. */
+export interface ComposedJobs {
+  readonly jobs: Jobs;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+/** The job runner of this node, its schedule, and the use cases around them. */
+export function composeJobs(
+  config: Config,
+  parts: {
+    readonly catalog: Catalog;
+    readonly blobs: BlobStore;
+    readonly clock: Clock;
+    readonly log: Logger;
+    readonly reading: Reading;
+  },
+): ComposedJobs {
+  const { catalog, blobs, clock, log, reading } = parts;
+  const feed = new JobFeed({ catalog, clock });
+  const handlers = jobHandlers({
+    catalog,
+    blobs,
+    clock,
+    setAsideDir: join(config.dataDir, 'corrupt'),
+    keepFinishedMs: config.jobs.keepFinishedFor,
+    repair: (digest, signal) => repairFromUpstream(digest, { catalog, proxied: reading.proxied, signal }),
+  });
+  const runner = new Runner(handlers, {
+    catalog,
+    clock,
+    log,
+    concurrency: config.jobs.atOnce,
+    onChange: (id) => feed.changed(id),
+  });
+  const schedule = createSchedule({
+    catalog,
+    clock,
+    log,
+    recurring: recurringJobs({ collectGarbageEveryMs: config.jobs.collectGarbageEvery }),
+    onAdded: () => runner.wake(),
+  });
+  return {
+    jobs: new Jobs({ catalog, clock, feed, wake: () => runner.wake() }),
+    start: () => {
+      runner.start();
+      schedule.start();
+    },
+    stop: async () => {
+      await schedule.stop();
+      await runner.stop();
+    },
+  };
+}
