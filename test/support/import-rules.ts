@@ -129,7 +129,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'better-sqlite3': ['server/catalog/sqlite'],
   commander: ['cli/'],
   eta: ['server/ui/'],
-  express: ['server/http/', 'server/compose.ts'],
+  express: ['server/http/', 'server/compose'],
   'hash-wasm': ['storage/spool-hashes.ts'],
   helmet: ['server/http/'],
   htmlparser2: ['server/simple/'],
