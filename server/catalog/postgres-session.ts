@@ -54,7 +54,8 @@ export class PostgresSession {
     const { sql, parameters, writes } = compiler.compile(query);
     if (writes && mode === 'read') throw new CatalogQueryError('a script that only reads tried to write', sql);
     const name = this.#options.names?.nameOf(sql);
-    const result = await this.#query({ text: sql, values: [...parameters], ...(name === undefined ? {} : { name }) });
+    const values = parameters.map(storable);
+    const result = await this.#query({ text: sql, values, ...(name === undefined ? {} : { name }) });
     return { rows: result.rows, changes: writes ? (result.rowCount ?? 0) : 0 };
   }
 
@@ -72,4 +73,9 @@ export class PostgresSession {
       throw new PostgresFault(cause, config.text);
     }
   }
+}
+
+/** Text has no NUL here (https://www.postgresql.org/docs/current/datatype-character.html): what holds one finds nothing. */
+function storable(value: unknown): unknown {
+  return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\ufffd') : value;
 }

@@ -80,6 +80,8 @@ class SqliteCatalog implements Catalog {
   readonly #compiler = new ScriptCompiler(new UnlockedCompiler());
   /** By text, least recently used first. */
   readonly #statements = new Map<string, Database.Statement>();
+  /** Statements that may have changed something. */
+  #changes = 0;
   #sync: WalSync | undefined;
   #closing: Promise<void> | undefined;
 
@@ -98,8 +100,9 @@ class SqliteCatalog implements Catalog {
   }
 
   async write<T>(script: () => Script<T>): Promise<T> {
+    const before = this.#changes;
     const result = this.runWrite(script);
-    if (this.#sync !== undefined) {
+    if (this.#sync !== undefined && this.#changes !== before) {
       try {
         await this.#sync.flush();
       } catch (error) {
@@ -148,6 +151,7 @@ class SqliteCatalog implements Catalog {
   #run(query: Query, mode: 'read' | 'write'): Outcome {
     const { sql, parameters, writes } = this.#compiler.compile(query);
     if (writes && mode === 'read') throw new CatalogQueryError('a script that only reads tried to write', sql);
+    if (writes) this.#changes += 1;
     try {
       const statement = this.#prepare(sql);
       if (statement.reader) {

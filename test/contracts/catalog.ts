@@ -184,6 +184,14 @@ export function catalogContract(
       assert.deepEqual(like, []);
     });
 
+    test('any text may be looked for and kept, a NUL and half a character included', async (catalog) => {
+      for (const text of ['a\0b', '\ud800', "'; DROP TABLE blob; --", '\u202e', '']) {
+        assert.equal(await catalog.read(() => first(sizeOf(text))), undefined);
+        assert.equal(await catalog.write(() => run(insert(text))), 1);
+        assert.equal((await catalog.read(() => first(sizeOf(text))))?.size, 1);
+      }
+    });
+
     test('takes long texts and many parameters', async (catalog) => {
       const body = 'ü'.repeat(1_000_000);
       const digests = Array.from({ length: 1000 }, (_, index) => `d${index}`);
