@@ -71,7 +71,7 @@ const eta = new Eta({ autoEscape: true, autoTrim: false });
 export function renderFrontPage(page: FrontPage): string {
   return eta.renderString(TEMPLATE, {
     ...page,
-    trust: page.indexUrl.startsWith('http:') && !/^(?:localhost|127\\.|\\[::1\\])/.test(page.host),
+    trust: page.indexUrl.startsWith('http:') && !/^(?:localhost|127\.|\[::1\])/.test(page.host),
     size: humanSize,
     state: (upstream: UpstreamOverview) =>
       upstream.lastError === undefined || upstream.breaker === 'closed'
