@@ -11,6 +11,7 @@ import { Spool } from '../../storage/spool.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import { Problem } from '../problem.ts';
+import { inBatches } from './batches.ts';
 import { continuous } from './continuous.ts';
 import { type GrowingFile, Reader } from './growing-file.ts';
 import { type Expected, isGone, mismatch } from './pass-through.ts';
@@ -152,9 +153,8 @@ export class Fill {
     this.#letGo = spool.hold();
     this.#become('writing');
     this.#begun.resolve();
-    for await (const chunk of continuous({ upstream, target, signal, clock }, download, 0)) {
-      if (!(await this.#write(spool, chunk))) return;
-    }
+    const bytes = continuous({ upstream, target, signal, clock }, download, 0);
+    if (!(await inBatches(bytes, (batch) => this.#write(spool, batch)))) return;
     await this.#finish(spool);
   }
 
@@ -169,9 +169,9 @@ export class Fill {
   }
 
   /** `false`: it could not be written, and the readers go on without us. */
-  async #write(spool: Spool, chunk: Buffer): Promise<boolean> {
+  async #write(spool: Spool, batch: Buffer): Promise<boolean> {
     try {
-      await spool.write(chunk);
+      await spool.write(batch);
       this.#grow();
       return true;
     } catch (error) {
