@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { skipOrFail } from './skip.ts';
 
-/** A Python packaging tool. */
-export type ClientName = 'pip' | 'uv' | 'twine' | 'poetry' | 'flit' | 'hatch' | 'pdm';
+/** A Python packaging tool, or the Python that others run on. */
+export type ClientName = 'pip' | 'uv' | 'python' | 'twine' | 'poetry' | 'flit' | 'hatch' | 'pdm';
 
 export interface ClientOutcome {
   readonly status: number | null;
@@ -53,6 +53,8 @@ export async function runClient(
   return { status, output: `${out}\n${err}` };
 }
 
-function clientPath(name: ClientName): string {
-  return join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'stormcellar-ci', 'bin', name);
+/** Where a client is. `python` is the one that has pip and the reference libraries. */
+export function clientPath(name: ClientName): string {
+  const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'stormcellar-ci');
+  return name === 'python' ? join(cache, 'pip', 'bin', 'python') : join(cache, 'bin', name);
 }

@@ -6,14 +6,9 @@ import { checkSettings } from '../../server/config/check.ts';
 import type { Config } from '../../server/config/schema.ts';
 import { createLogger } from '../../server/log.ts';
 import { makeTempDir } from './temp-dir.ts';
+import { ADMIN_TOKEN, type TestConfigOptions, testSettings } from './test-config.ts';
 
-export interface TestAppOptions {
-  /** Keys of the configuration file, as a user would write them; `dataDir` and `listen` are given. */
-  readonly config?: Readonly<Record<string, unknown>>;
-  /** Address of the only upstream, `pypi`; without one the index has hosted projects alone. */
-  readonly upstream?: string;
-  /** More keys of that upstream, such as `freshFor`. */
-  readonly upstreamKeys?: Readonly<Record<string, unknown>>;
+export interface TestAppOptions extends TestConfigOptions {
   readonly clock?: Clock;
   /** A folder to go on with. */
   readonly dataDir?: string;
@@ -36,8 +31,6 @@ export interface TestApp {
   restart(): Promise<TestApp>;
   stop(): Promise<void>;
 }
-
-export const ADMIN_TOKEN = 'test-admin-token-0123456789';
 
 /** Composes and starts the real server on a folder of its own, on any port of loopback; it ends with the test. */
 export async function testApp(
@@ -82,16 +75,8 @@ export async function testApp(
   };
 }
 
-function testConfig(dataDir: string, { config = {}, upstream, upstreamKeys = {} }: TestAppOptions): Config {
-  const upstreams = upstream === undefined ? {} : { pypi: { kind: 'upstream', url: upstream, ...upstreamKeys } };
-  const { settings, complaints } = checkSettings({
-    listen: { host: '127.0.0.1', port: 0 },
-    dataDir,
-    repositories: { local: { kind: 'hosted' }, ...upstreams },
-    indexes: { main: { repositories: ['local', ...Object.keys(upstreams)] } },
-    limits: { minFreeBytes: '0B', stopGrace: '2s' },
-    ...config,
-  });
+function testConfig(dataDir: string, options: TestAppOptions): Config {
+  const { settings, complaints } = checkSettings(testSettings(dataDir, options));
   if (settings === undefined || complaints.length > 0)
     throw new Error(`bad test configuration: ${JSON.stringify(complaints)}`);
   return { ...settings, bootstrapToken: ADMIN_TOKEN };
