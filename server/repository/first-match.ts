@@ -27,7 +27,7 @@ export class FirstMatch implements Repository {
   }
 
   async state(name: ProjectName, view: View): Promise<PageState | undefined> {
-    for (const { repository } of this.#sourcesFor(name)) {
+    for (const { repository } of this.sourcesFor(name)) {
       const state = await repository.state(name, view);
       if (state !== undefined) return state;
     }
@@ -35,7 +35,7 @@ export class FirstMatch implements Repository {
   }
 
   async project(name: ProjectName, view: View): Promise<ProjectDetail | undefined> {
-    for (const { repository } of this.#sourcesFor(name)) {
+    for (const { repository } of this.sourcesFor(name)) {
       const project = await repository.project(name, view);
       if (project !== undefined) return project;
     }
@@ -43,15 +43,22 @@ export class FirstMatch implements Repository {
   }
 
   async file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
-    for (const { repository } of this.#sourcesFor(name)) {
+    for (const { repository } of this.sourcesFor(name)) {
       const file = await repository.file(name, filename, view);
       if (file !== undefined) return file;
     }
     return undefined;
   }
 
+  /** Asks the repository that answers for the project; none that is not configured to. */
+  async refresh(name: ProjectName): Promise<void> {
+    for (const { repository } of this.sourcesFor(name)) {
+      if ((await repository.state(name, { offline: false })) !== undefined) return repository.refresh?.(name);
+    }
+  }
+
   async provenance(name: ProjectName, filename: string): Promise<{ contentType: string; body: Buffer } | undefined> {
-    for (const { repository } of this.#sourcesFor(name)) {
+    for (const { repository } of this.sourcesFor(name)) {
       if ((await repository.state(name, { offline: false })) === undefined) continue;
       const found = await repository.provenance?.(name, filename);
       if (found !== undefined) return found;
@@ -86,7 +93,8 @@ export class FirstMatch implements Repository {
     return this.sources.find((source) => source.kind === 'hosted')?.repository;
   }
 
-  #sourcesFor(name: ProjectName): readonly Source[] {
+  /** The repositories that are asked for a project, in order. */
+  sourcesFor(name: ProjectName): readonly Source[] {
     return this.privateNames.has(name) ? this.sources.filter((source) => source.kind === 'hosted') : this.sources;
   }
 }

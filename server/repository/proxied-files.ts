@@ -6,6 +6,7 @@ import { findStoredFile, findStoredMetadata, forgetLostFile, type StoredFile } f
 import { contentTypeOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
+import type { GrowingFile } from '../upstream/download.ts';
 import type { KnownFile } from './known-page.ts';
 import type { IndexedPage } from './known-pages.ts';
 import { FilePuller, type PullParts } from './pull-file.ts';
@@ -114,6 +115,7 @@ export class ProxiedFiles {
       origin: { outcome: 'miss' },
       locate: async () => undefined,
       open: () => this.#pull(name, file),
+      keep: () => this.#keep(name, file),
       ...(file.size === undefined ? {} : { size: file.size }),
       ...(sha256 === undefined ? {} : { digest: sha256 }),
       ...(file.uploadTime === undefined ? {} : { modifiedAt: Date.parse(file.uploadTime) }),
@@ -121,6 +123,24 @@ export class ProxiedFiles {
   }
 
   async #pull(name: ProjectName, file: KnownFile): Promise<FileBody> {
+    const growing = await this.#growing(name, file);
+    return {
+      ...(growing.size === undefined ? {} : { size: growing.size }),
+      send: (range, out) => growing.send(range, out),
+      close: () => growing.close(),
+    };
+  }
+
+  async #keep(name: ProjectName, file: KnownFile): Promise<void> {
+    const growing = await this.#growing(name, file);
+    try {
+      await growing.done;
+    } finally {
+      growing.close();
+    }
+  }
+
+  async #growing(name: ProjectName, file: KnownFile): Promise<GrowingFile> {
     const health = this.#parts.upstream.health();
     if (health.state === 'open') {
       const since = new Date(health.since).toISOString();
@@ -130,12 +150,7 @@ export class ProxiedFiles {
         { retryAfter: health.retryAfter },
       );
     }
-    const growing = await this.#puller.pull(name, file);
-    return {
-      ...(growing.size === undefined ? {} : { size: growing.size }),
-      send: (range, out) => growing.send(range, out),
-      close: () => {},
-    };
+    return await this.#puller.pull(name, file);
   }
 
   async #metadata(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
@@ -167,6 +182,7 @@ export class ProxiedFiles {
       origin,
       locate: async () => undefined,
       open: async () => blobBody(this.#blobs, kept.digest, kept.size),
+      keep: async () => {},
     };
   }
 }

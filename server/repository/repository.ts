@@ -62,6 +62,11 @@ export interface ServedFile {
   locate(): Promise<URL | undefined>;
   /** Begins. Throws `file-not-found`, `upstream-unavailable`, `upstream-timeout` while the answer can still say so. */
   open(): Promise<FileBody>;
+  /**
+   * Resolves once the bytes are stored here: at once when they are. Throws like `open`, `upstream-mismatch`, and `storage-full` when
+   * they cannot be kept.
+   */
+  keep(): Promise<void>;
 }
 
 /** A read-only index, whatever stands behind it. What takes repositories and is one composes. */
@@ -81,6 +86,8 @@ export interface Repository {
    * `file-not-found`, `quarantined`, `upstream-unavailable`, `upstream-timeout`.
    */
   file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined>;
+  /** Asks again for a project that is known here, whatever is kept of it. Throws `upstream-unavailable`, `upstream-timeout`. */
+  refresh?(name: ProjectName): Promise<void>;
   /** Where the provenance object of a file is at upstream, when its page tells. */
   provenance?(name: ProjectName, filename: string): Promise<{ contentType: string; body: Buffer } | undefined>;
 }

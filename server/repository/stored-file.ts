@@ -1,3 +1,4 @@
+import { Writable } from 'node:stream';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import type { FileBody, Origin, ServedFile } from './repository.ts';
@@ -26,7 +27,21 @@ export function storedFile(blobs: BlobStore, parts: StoredParts): ServedFile {
     origin,
     locate: () => blobs.locate(digest, { filename, contentType }),
     open: async () => ((await blobs.stat(digest)) === undefined ? parts.whenLost() : blobBody(blobs, digest, size)),
+    keep: async () => {
+      if ((await blobs.stat(digest)) === undefined) await readThrough(await parts.whenLost());
+    },
   };
+}
+
+/** Reads a body for what happens on the way: bytes that are pulled through are stored when the last of them is sent. */
+async function readThrough(body: FileBody): Promise<void> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    await body.send(undefined, nowhere);
+  } finally {
+    body.close();
+    nowhere.destroy();
+  }
 }
 
 /** The body of a stored blob. */
