@@ -83,6 +83,7 @@ export class FilePuller {
       }
       if (!isWheel) throw new Problem('file-not-found', `There is no core metadata of ${file.filename}.`);
       const growing = await this.pull(project, file);
+      growing.close();
       await growing.done;
       const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
       if (kept === undefined) throw new Problem('file-not-found', `There is no core metadata in ${file.filename}.`);
