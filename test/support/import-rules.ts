@@ -123,9 +123,7 @@ function services(): string[] {
 /** Which packages are used where: the beginnings of paths. */
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['storage/s3-'],
-  '@aws-sdk/lib-storage': ['storage/s3-'],
   '@aws-sdk/s3-request-presigner': ['storage/s3-'],
-  '@renovatebot/pep440': ['server/model/'],
   'better-sqlite3': ['server/catalog/sqlite'],
   commander: ['cli/'],
   eta: ['server/ui/'],
@@ -144,7 +142,6 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['server/metrics.ts'],
   'rate-limiter-flexible': ['server/access/'],
   'smol-toml': ['server/mirroring/'],
-  'tar-stream': ['server/'],
   undici: ['server/upstream/', 'server/mirroring/', 'server/jobs/'],
   'xz-decompress': ['server/bundles/'],
   yauzl: ['server/zip-file.ts'],
