@@ -29,7 +29,14 @@ export function composeUploads(
   },
 ): { readonly routers: readonly Router[] } {
   const { catalog, blobs, keeper, access, clock, spoolDir, handler, index } = parts;
-  const uploads = new Uploads({ catalog, keeper, clock, spoolDir });
+  const { limits } = config;
+  const rules = {
+    ...config.uploads,
+    maxMembers: limits.archiveEntries,
+    maxExpandedBytes: limits.archiveBytes,
+    maxMetadataBytes: limits.metadataBytes,
+  };
+  const uploads = new Uploads({ catalog, keeper, clock, spoolDir, rules });
   const kinds = Object.entries(config.repositories).map(([name, { kind }]) => [name, kind] as const);
   const admin = new ProjectAdmin({ catalog, clock, repositories: new Map(kinds) });
   return {
@@ -46,7 +53,8 @@ export function composeUploads(
           const name = parseProjectName(asked.project);
           await handler.page(req, res, { index: found, view: { offline: false }, name }, 'text/html');
         },
-        maxFileBytes: config.limits.uploadBytes,
+        maxFileBytes: limits.uploadBytes,
+        maxFieldBytes: limits.metadataBytes,
         spareBytes: () => blobs.spareBytes(),
       }),
     ],

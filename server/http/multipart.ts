@@ -10,6 +10,8 @@ import { Problem } from '../problem.ts';
 export interface FormOptions {
   readonly spoolDir: string;
   readonly maxFileBytes: number;
+  /** Of one field that is text; 8 MiB unless told. Truncation would be silent corruption, so what is longer is refused. */
+  readonly maxFieldBytes?: number;
   /** The name of the part that is the file. Other file parts are read and thrown away. */
   readonly fileField: string;
   /** File parts that are small texts (`-F lock=@FILE`): kept as the field of this name, their file name as `NAME.filename`. */
@@ -31,8 +33,8 @@ export interface UploadForm {
   discard(): Promise<void>;
 }
 
-// A long README is the longest field. Truncation would be silent corruption, so what is longer is refused.
 const MAX_FIELD_BYTES = 8 * 1024 * 1024;
+// All fields together.
 const MAX_FIELDS_BYTES = 32 * 1024 * 1024;
 const MAX_FIELDS = 5000;
 const MAX_FILES = 8;
@@ -43,7 +45,6 @@ const IDLE_MS = 120_000;
 
 const LIMITS = {
   fieldNameSize: 200,
-  fieldSize: MAX_FIELD_BYTES,
   fields: MAX_FIELDS,
   files: MAX_FILES,
   parts: MAX_FIELDS + MAX_FILES,
@@ -73,6 +74,7 @@ export async function readForm(req: Request, res: Response, options: FormOptions
 /** One form being read. */
 class FormReader {
   readonly #options: FormOptions;
+  readonly #maxFieldBytes: number;
   readonly #fields = new Map<string, string[]>();
   readonly #outcome = Promise.withResolvers<void>();
   #fieldBytes = 0;
@@ -84,12 +86,13 @@ class FormReader {
 
   constructor(options: FormOptions) {
     this.#options = options;
+    this.#maxFieldBytes = options.maxFieldBytes ?? MAX_FIELD_BYTES;
   }
 
   async read(req: Request, res: Response): Promise<UploadForm> {
     const settings = {
       storage: this.#engine(),
-      limits: LIMITS,
+      limits: { ...LIMITS, fieldSize: this.#maxFieldBytes },
       // A path in a file name is refused where names are checked, rather than silently cut off.
       preservePath: true,
       streamHandler: (_: Request, parser: Writable) => this.#attach(req, parser),
@@ -131,9 +134,8 @@ class FormReader {
     parser.on('field', (name: string | undefined, value: string, info: { valueTruncated: boolean }) => {
       this.#fieldBytes += value.length;
       if (info.valueTruncated || this.#fieldBytes > MAX_FIELDS_BYTES) {
-        this.#fail(
-          new Problem('payload-too-large', `A field of the form is longer than ${MAX_FIELD_BYTES} bytes, or all are.`),
-        );
+        const sentence = `A field of the form is longer than ${this.#maxFieldBytes} bytes, or all of them are too long.`;
+        this.#fail(new Problem('payload-too-large', sentence));
       } else if (name !== undefined) this.#add(name, value);
     });
     for (const limit of ['fieldsLimit', 'filesLimit', 'partsLimit']) {
@@ -170,7 +172,7 @@ class FormReader {
   async #take(field: string, filename: string, content: Readable): Promise<void> {
     const { fileField, spoolDir, maxFileBytes, wantedHashes } = this.#options;
     if (field !== fileField && this.#options.textFields?.includes(field)) {
-      this.#add(field, await textOf(content));
+      this.#add(field, await textOf(content, this.#maxFieldBytes));
       this.#add(`${field}.filename`, filename);
       return;
     }
@@ -190,13 +192,13 @@ class FormReader {
   }
 }
 
-async function textOf(content: Readable): Promise<string> {
+async function textOf(content: Readable, maxBytes: number): Promise<string> {
   const pieces: Buffer[] = [];
   let size = 0;
   for await (const chunk of content) {
     size += (chunk as Buffer).length;
-    if (size > MAX_FIELD_BYTES) {
-      throw new Problem('payload-too-large', `A text of the form is longer than ${MAX_FIELD_BYTES} bytes.`);
+    if (size > maxBytes) {
+      throw new Problem('payload-too-large', `A text of the form is longer than ${maxBytes} bytes.`);
     }
     pieces.push(chunk as Buffer);
   }

@@ -23,6 +23,8 @@ export interface UploadRoutesParts {
   ) => Promise<void>;
   readonly spoolDir: string;
   readonly maxFileBytes: number;
+  /** Of one field of the form, such as a README. */
+  readonly maxFieldBytes: number;
   /** Bytes that can still be stored. */
   readonly spareBytes: () => Promise<number>;
 }
@@ -81,6 +83,7 @@ async function upload(
   const options: FormOptions = {
     spoolDir: parts.spoolDir,
     maxFileBytes: parts.maxFileBytes,
+    maxFieldBytes: parts.maxFieldBytes,
     fileField: 'content',
     wantedHashes: announcedHashes,
   };

@@ -120,7 +120,7 @@ function checkWheelName(filename: Filename, fields: FormFields, rules: UploadRul
       `The form gives pyversion ${quoted(python)}, the file name ${wheel.pythonTag}.`,
     );
   }
-  if (!rules.linuxWheels && wheel.platformTag.split('.').some((tag) => tag.startsWith('linux_'))) {
+  if (!rules.linuxPlatformTags && wheel.platformTag.split('.').some((tag) => tag.startsWith('linux_'))) {
     throw new Problem('not-accepted', `Wheels for ${wheel.platformTag} are not taken here; build a manylinux wheel.`);
   }
   return { project: wheel.project, kind: 'wheel', format: 'zip', version: wheel.version };
@@ -146,7 +146,7 @@ function checkSdistName(filename: Filename, project: ProjectName, fields: FormFi
     throw new Problem('metadata-mismatch', "The pyversion of an sdist is 'source'.");
   }
   const strict = `${project.replaceAll('-', '_')}-${version}.tar.gz`;
-  if (!rules.legacySdistNames && filename !== strict) {
+  if (!rules.oldSdistNames && filename !== strict) {
     throw new Problem('invalid-filename', `By PEP 625 this sdist's name is ${strict}.`);
   }
   return { project, kind: 'sdist', format: suffix === '.zip' ? 'zip' : 'tar.gz', version };

@@ -88,7 +88,7 @@ function checkRequiresPython({ requiresPython }: CoreMetadata): void {
 }
 
 function checkRequirements({ requiresDist }: CoreMetadata, rules: UploadRules): void {
-  if (rules.directUrls) return;
+  if (rules.directUrlDependencies) return;
   const direct = requiresDist.find((requirement) => /^[^;]*@/.test(requirement));
   if (direct !== undefined) {
     throw new Problem('not-accepted', 'Files that depend on an address (name @ https://...) are not taken here.');
@@ -96,7 +96,7 @@ function checkRequirements({ requiresDist }: CoreMetadata, rules: UploadRules): 
 }
 
 function checkClassifiers({ classifiers }: CoreMetadata, rules: UploadRules): void {
-  if (rules.anyClassifiers) return;
+  if (rules.unknownClassifiers) return;
   const unknown = classifiers.find((classifier) => !CLASSIFIER_TOPICS.has(classifier.split(' :: ')[0] ?? ''));
   if (unknown !== undefined)
     throw new Problem('not-accepted', 'The metadata have a classifier that is not on the public list.');

@@ -3,13 +3,13 @@ export interface UploadRules {
   /** Take versions with a local label (`1.0+cpu`). */
   readonly localVersions: boolean;
   /** Take files that depend on an address (`name @ https://…`). */
-  readonly directUrls: boolean;
+  readonly directUrlDependencies: boolean;
   /** Take wheels for `linux_*`, which run on the machine that built them and perhaps on others. */
-  readonly linuxWheels: boolean;
+  readonly linuxPlatformTags: boolean;
   /** Take classifiers that are not on the public list, or begin with `Private ::`. */
-  readonly anyClassifiers: boolean;
+  readonly unknownClassifiers: boolean;
   /** Take sdists whose names are older than PEP 625: with hyphens, dots or capitals in the project's part. */
-  readonly legacySdistNames: boolean;
+  readonly oldSdistNames: boolean;
   /** Take sdists that are zip archives. */
   readonly zipSdists: boolean;
   /** Members of one archive. */
@@ -25,14 +25,14 @@ export interface UploadRules {
 
 export const DEFAULT_RULES: UploadRules = {
   localVersions: true,
-  directUrls: true,
-  linuxWheels: true,
-  anyClassifiers: true,
-  legacySdistNames: true,
+  directUrlDependencies: true,
+  linuxPlatformTags: true,
+  unknownClassifiers: true,
+  oldSdistNames: true,
   zipSdists: true,
-  maxMembers: 100_000,
-  maxExpandedBytes: 32 * 1024 ** 3,
+  maxMembers: 200_000,
+  maxExpandedBytes: 16 * 1024 ** 3,
   maxRatio: 100,
   ratioFromBytes: 64 * 1024 ** 2,
-  maxMetadataBytes: 16 * 1024 ** 2,
+  maxMetadataBytes: 8 * 1024 ** 2,
 };

@@ -271,6 +271,24 @@ describe('uploads', () => {
     assert.equal(events[0]?.subject, 'project/demo-pkg');
   });
 
+  it('are judged by the rules of the house', async (t) => {
+    const strict = { localVersions: false, directUrlDependencies: false, linuxPlatformTags: false, zipSdists: false };
+    const app = await testApp(t, {
+      config: { uploads: { ...strict, unknownClassifiers: false, oldSdistNames: false } },
+    });
+    const options = { name: 'demo', version: '1.0' };
+    const refused = [
+      makeWheel({ ...options, version: '1.0+cpu' }),
+      makeWheel({ ...options, requiresDist: ['x @ https://host.example/x.whl'] }),
+      makeWheel({ ...options, tag: 'cp311-cp311-linux_x86_64' }),
+      makeWheel({ ...options, metadataLines: ['Classifier: Private :: x'] }),
+      { ...makeSdist(options), filename: 'demo-1.0.zip' },
+      { ...makeSdist({ ...options, name: 'de-mo' }), filename: 'de-mo-1.0.tar.gz' },
+    ];
+    for (const file of refused) assert.equal((await upload(app, file)).status, 400, file.filename);
+    assert.equal((await upload(app, makeWheel(options))).status, 200);
+  });
+
   it('are there after a restart', async (t) => {
     const app = await testApp(t);
     await upload(app, WHEEL);

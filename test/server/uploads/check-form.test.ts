@@ -126,10 +126,10 @@ describe('the form of an upload', () => {
       localVersions: false,
     });
     const linux = 'demo-1.0-py3-none-linux_x86_64.whl';
-    refused('not-accepted', [WHEEL, linux], { linuxWheels: false });
+    refused('not-accepted', [WHEEL, linux], { linuxPlatformTags: false });
     refused('not-accepted', [SDIST, 'demo-1.0.zip'], { zipSdists: false });
-    refused('invalid-filename', [{ ...SDIST, name: 'a-b' }, 'a-b-1.0.tar.gz'], { legacySdistNames: false });
-    refused('invalid-filename', [SDIST, 'demo-1.0.tgz'], { legacySdistNames: false });
+    refused('invalid-filename', [{ ...SDIST, name: 'a-b' }, 'a-b-1.0.tar.gz'], { oldSdistNames: false });
+    refused('invalid-filename', [SDIST, 'demo-1.0.tgz'], { oldSdistNames: false });
   });
 });
 

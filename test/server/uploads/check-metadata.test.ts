@@ -58,10 +58,10 @@ describe('the core metadata of an upload', () => {
     const classified = [...GOOD, 'Classifier: Private :: Do Not Upload'];
     check(direct);
     check(classified);
-    refused('not-accepted', direct, { directUrls: false });
-    refused('not-accepted', classified, { anyClassifiers: false });
-    check([...GOOD, 'Requires-Dist: other ; extra == "a@b"'], { directUrls: false });
-    check([...GOOD, 'Classifier: Programming Language :: Python'], { anyClassifiers: false });
+    refused('not-accepted', direct, { directUrlDependencies: false });
+    refused('not-accepted', classified, { unknownClassifiers: false });
+    check([...GOOD, 'Requires-Dist: other ; extra == "a@b"'], { directUrlDependencies: false });
+    check([...GOOD, 'Classifier: Programming Language :: Python'], { unknownClassifiers: false });
   });
 
   it('never cost more than they are long', () => {
