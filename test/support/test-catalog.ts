@@ -10,11 +10,15 @@ export const MIGRATIONS_DIR: string = fileURLToPath(new URL('../../migrations/',
 
 /**
  * An empty catalog with every migration, closed when the test `t` ends: SQLite in memory. With `STORMCELLAR_TEST_POSTGRES`, the address
- * of a server on which databases may be made, it is a database there, and so the same tests try every script on PostgreSQL.
+ * of a server on which databases may be made, it is a database there, and so the same tests try every script on PostgreSQL. `always`:
+ * for tests whose clock is moved by hand, since that does not wait for a network.
  */
-export async function testCatalog(t: { after(fn: () => Promise<void>): void }): Promise<Catalog> {
+export async function testCatalog(
+  t: { after(fn: () => Promise<void>): void },
+  { always }: { readonly always?: 'in memory' } = {},
+): Promise<Catalog> {
   const server = process.env.STORMCELLAR_TEST_POSTGRES;
-  if (server !== undefined) return await testDatabase(t, server);
+  if (server !== undefined && always === undefined) return await testDatabase(t, server);
   const catalog = await openSqlite({ path: ':memory:', migrationsDir: MIGRATIONS_DIR });
   t.after(() => catalog.close());
   return catalog;

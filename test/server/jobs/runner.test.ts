@@ -4,7 +4,6 @@ import { pino } from 'pino';
 import type { Catalog } from '../../../server/catalog/catalog.ts';
 import { CatalogUnavailableError } from '../../../server/catalog/errors.ts';
 import { enqueueJob, listJobItems, type NewJob } from '../../../server/catalog/jobs.ts';
-import { openSqlite } from '../../../server/catalog/sqlite.ts';
 import { JobFeed } from '../../../server/jobs/job-feed.ts';
 import { type JobRun, LEASE_MS } from '../../../server/jobs/job-run.ts';
 import { Jobs } from '../../../server/jobs/jobs.ts';
@@ -13,7 +12,7 @@ import type { JobKind } from '../../../server/model/job.ts';
 import { Problem } from '../../../server/problem.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { failTimes, faulty } from '../../support/faulty.ts';
-import { MIGRATIONS_DIR } from '../../support/test-catalog.ts';
+import { testCatalog } from '../../support/test-catalog.ts';
 
 const actor = { name: 'root' };
 const log = pino({ level: 'silent' });
@@ -262,10 +261,7 @@ async function untilAborted({ signal }: JobRun): Promise<never> {
 }
 
 async function setUp(t: TestContext, work: Work, wrap: (catalog: Catalog) => Catalog = (catalog) => catalog) {
-  // Time that is moved by hand does not wait for a network, so always in memory.
-  const real = await openSqlite({ path: ':memory:', migrationsDir: MIGRATIONS_DIR });
-  t.after(() => real.close());
-  const catalog = wrap(real);
+  const catalog = wrap(await testCatalog(t, { always: 'in memory' }));
   const clock = new FakeClock();
   const feed = new JobFeed({ catalog, clock });
   const started = new Arrivals<JobRun>();

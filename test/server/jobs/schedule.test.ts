@@ -17,7 +17,7 @@ const recurring: readonly Recurring[] = [
 
 describe('the schedule', () => {
   it('makes each job once for all nodes and each turn', async (t) => {
-    const catalog = await testCatalog(t);
+    const catalog = await testCatalog(t, { always: 'in memory' });
     const clock = new FakeClock(Date.UTC(2026, 0, 1, 10, 30));
     let added = 0;
     const parts = { catalog, clock, log, recurring, onAdded: () => added++ };
@@ -42,7 +42,7 @@ describe('the schedule', () => {
   });
 
   it('outlives a catalog that is away', async (t) => {
-    const real = await testCatalog(t);
+    const real = await testCatalog(t, { always: 'in memory' });
     const clock = new FakeClock();
     const catalog = faulty(real, { write: failOnce(new CatalogUnavailableError('away')) });
     const schedule = createSchedule({ catalog, clock, log, recurring });
