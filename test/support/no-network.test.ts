@@ -17,6 +17,12 @@ for (const url of process.argv.slice(1)) {
   answers.push(await fetch(url).then((r) => r.status, code));
 }
 answers.push(await new Promise((resolve) => connect(80, '192.0.2.1').on('error', (error) => resolve(code(error)))));
+const named = (address) => new Promise((resolve) => {
+  const port = Number(new URL(process.argv[1]).port);
+  const socket = connect({ host: 'a.example.test', port, lookup: (_name, _options, done) => done(null, [{ address, family: 4 }]) });
+  socket.on('error', (error) => resolve(code(error))).on('connect', () => resolve(socket.destroy() && 'connected'));
+});
+answers.push(await named('127.0.0.1'), await named('192.0.2.1'));
 answers.push(await lookup('index.example.test').catch(code));
 console.log(JSON.stringify(answers));
 `;
@@ -32,6 +38,6 @@ test('only loopback can be reached', async (t) => {
     TRIAL,
     ...urls,
   ]);
-  const none = ['ENOTFOUND', 'ENOTFOUND', 'ENETUNREACH', 'ENETUNREACH', 'ENETUNREACH', 'ENOTFOUND'];
-  assert.deepEqual(JSON.parse(stdout), [200, 200, 200, 200, ...none]);
+  const none = ['ENOTFOUND', 'ENOTFOUND', 'ENETUNREACH', 'ENETUNREACH', 'ENETUNREACH'];
+  assert.deepEqual(JSON.parse(stdout), [200, 200, 200, 200, ...none, 'connected', 'ENOTFOUND', 'ENOTFOUND']);
 });

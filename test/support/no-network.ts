@@ -12,7 +12,10 @@ const ADDRESS = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-f:]*:[0-9a-f:.]*\]?)$/i;
 interface ConnectOptions {
   readonly host?: string;
   readonly path?: string;
+  readonly lookup?: (name: string, options: object, callback: Callback) => void;
 }
+
+type Callback = (error: Error | null, ...rest: unknown[]) => void;
 
 // `net.connect` and `tls.connect` hand over an array that they have normalised; others call with plain arguments.
 const connect = Socket.prototype.connect as (this: Socket, ...args: unknown[]) => Socket;
@@ -20,13 +23,27 @@ Socket.prototype.connect = function guarded(this: Socket, ...args: unknown[]): S
   const given: unknown[] = Array.isArray(args[0]) ? args[0] : args;
   const host = hostOf(given);
   if (host === undefined || LOOPBACK.test(host)) return connect.apply(this, args);
+  const [options] = given as [ConnectOptions];
+  if (options.lookup && !ADDRESS.test(host)) {
+    // Whoever brings a resolver may call loopback by any name.
+    return connect.call(this, { ...options, lookup: loopbackOnly(options.lookup) }, ...given.slice(1));
+  }
   const code = ADDRESS.test(host) ? 'ENETUNREACH' : 'ENOTFOUND';
   const error = Object.assign(new Error(`${code}: tests may not reach ${host}`), { code, syscall: 'connect' });
   process.nextTick(() => this.destroy(error));
   return this;
 };
 
-type Callback = (error: Error | null, ...rest: unknown[]) => void;
+function loopbackOnly(resolve: NonNullable<ConnectOptions['lookup']>): ConnectOptions['lookup'] {
+  return (name, options, callback) => {
+    resolve(name, options, (error, found, ...rest) => {
+      const addresses = Array.isArray(found) ? found.map(({ address }) => String(address)) : [String(found)];
+      if (error === null && !addresses.every((address) => LOOPBACK.test(address))) callback(notFound(name));
+      else callback(error, found, ...rest);
+    });
+  };
+}
+
 const lookup = dns.lookup as unknown as (name: string, ...rest: unknown[]) => void;
 Object.assign(dns, {
   lookup(name: string, ...rest: unknown[]): void {

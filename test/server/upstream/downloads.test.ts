@@ -1,140 +1,12 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
-import { PassThrough, Writable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { describe, type TestContext, test } from 'node:test';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { pino } from 'pino';
-import { Downloads, type DownloadsOptions, type GrowingFile } from '../../../server/upstream/download.ts';
-import type { FetchRequest } from '../../../server/upstream/fill.ts';
-import type { HttpUpstream, HttpUpstreamOptions } from '../../../server/upstream/http-upstream.ts';
-import type { ByteRange, Spooled } from '../../../storage/blob-store.ts';
-import { StorageFullError } from '../../../storage/errors.ts';
-import type { FakeClock } from '../../support/fake-clock.ts';
-import { type FakeUpstream, type FakeUpstreamOptions, fakeUpstream } from '../../support/fake-upstream.ts';
-import { skipOrFail } from '../../support/skip.ts';
-import { makeSmallDisk, type SmallDisk } from '../../support/small-disk.ts';
-import { tempDir } from '../../support/temp-dir.ts';
-import { makeWheel, sha256Of } from '../../support/wheel.ts';
-import { anUpstream, DEMO, problem, settledAfter } from './an-upstream.ts';
-
-const wheel = makeWheel({ name: 'demo', version: '1.0', padding: 300_000 });
-const PATH = `/files/${wheel.filename}`;
-const SIZE = wheel.bytes.length;
-
-interface Bench {
-  readonly up: FakeUpstream;
-  readonly upstream: HttpUpstream;
-  readonly clock: FakeClock;
-  readonly downloads: Downloads;
-  /** What was stored, in order. */
-  readonly stored: Spooled[];
-  readonly notStored: () => number;
-  readonly spools: () => Promise<string[]>;
-  fetch(options?: Partial<FetchRequest> & { readonly unhashed?: true }): Promise<GrowingFile>;
-}
-
-async function bench(
-  t: TestContext,
-  options: Partial<DownloadsOptions> & {
-    readonly spare?: number;
-    readonly up?: FakeUpstreamOptions;
-    readonly upstream?: Partial<HttpUpstreamOptions>;
-  } = {},
-): Promise<Bench> {
-  const dir = await tempDir(t);
-  const spoolDir = options.spoolDir ?? join(dir, 'spool');
-  const up = await fakeUpstream(t, options.up);
-  up.project('demo').add(wheel);
-  const { upstream, clock } = await anUpstream(t, up.url, options.upstream);
-  let notStored = 0;
-  const downloads = new Downloads({
-    blobs: { spareBytes: async () => options.spare ?? Number.POSITIVE_INFINITY },
-    log: pino({ level: 'silent' }),
-    maxBytes: 1 << 30,
-    onNotStored: () => {
-      notStored += 1;
-    },
-    ...options,
-    spoolDir,
-    clock,
-  });
-  t.after(() => downloads.stop());
-  const stored: Spooled[] = [];
-  return {
-    up,
-    upstream,
-    clock,
-    downloads,
-    stored,
-    notStored: () => notStored,
-    spools: () => readdir(spoolDir).catch(() => []),
-    fetch: ({ unhashed, ...request } = {}) =>
-      downloads.fetch({
-        upstream,
-        target: {
-          project: DEMO,
-          filename: wheel.filename,
-          url: new URL(`${up.filesUrl}${wheel.filename}`),
-          ...(unhashed ? {} : { sha256: wheel.sha256 }),
-        },
-        expected: unhashed ? {} : { sha256: wheel.sha256, size: SIZE },
-        whenStored: async (spooled) => {
-          await rename(spooled.path, join(dir, spooled.digest));
-          stored.push({ ...spooled, path: join(dir, spooled.digest) });
-        },
-        ...request,
-      }),
-  };
-}
-
-/** What `send` writes; rejects like it. */
-async function received(file: GrowingFile, range?: ByteRange): Promise<Buffer> {
-  const out = new PassThrough();
-  const all = buffer(out);
-  all.catch(() => {});
-  await file.send(range, out).catch((error: unknown) => {
-    out.destroy();
-    throw error;
-  });
-  out.end();
-  return await all;
-}
-
-/** Counts what it is sent, and takes nothing until it is let. */
-function gated(): { out: Writable; bytes: () => number; open: () => void } {
-  let bytes = 0;
-  const gate = Promise.withResolvers<void>();
-  const out = new Writable({
-    write(chunk: Buffer, _encoding, callback) {
-      bytes += chunk.length;
-      gate.promise.then(() => callback());
-    },
-  });
-  return { out, bytes: () => bytes, open: gate.resolve };
-}
-
-/** Counts what it is sent. */
-function counting(): { out: Writable; bytes: () => number; reached: (count: number) => Promise<void> } {
-  let bytes = 0;
-  let wake = (): void => {};
-  const out = new Writable({
-    write(chunk: Buffer, _encoding, callback) {
-      bytes += chunk.length;
-      wake();
-      callback();
-    },
-  });
-  const reached = async (count: number): Promise<void> => {
-    while (bytes < count) {
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  };
-  return { out, bytes: () => bytes, reached };
-}
+import type { GrowingFile } from '../../../server/upstream/download.ts';
+import type { ByteRange } from '../../../storage/blob-store.ts';
+import { makeWheel } from '../../support/wheel.ts';
+import { DEMO, problem, settledAfter } from './an-upstream.ts';
+import { bench, counting, gated, PATH, received, SIZE, wheel } from './download-bench.ts';
 
 test('fifty readers of one cold file cost one request, get equal bytes, and it is stored once', async (t) => {
   const { fetch, up, stored, spools, downloads } = await bench(t);
@@ -301,6 +173,14 @@ test('one that never comes whole breaks off, and the next request tries again', 
   assert.ok((await received(await fetch())).equals(wheel.bytes));
 });
 
+test('an upstream that gives a few bytes each time is given up', async (t) => {
+  const { fetch, up, clock } = await bench(t);
+  up.order(PATH, { cutAfter: 10 });
+  const file = await fetch();
+  await assert.rejects(settledAfter(clock, received(file), 250), problem('upstream-unavailable', /connection was/));
+  assert.equal(up.requests(PATH), 51);
+});
+
 test('what fails before the first byte is a problem that can still be answered', async (t) => {
   const { fetch, up, downloads } = await bench(t);
   up.order(PATH, { status: 404 });
@@ -318,73 +198,6 @@ test('a file larger than the limit is refused, whether its length is told or not
   assert.equal(file.size, undefined);
   await assert.rejects(received(file), problem('upstream-unavailable', /larger than 100000 bytes/));
   assert.deepEqual(await spools(), []);
-});
-
-test('a file that cannot be stored has been sent all the same', async (t) => {
-  const { fetch, notStored, spools } = await bench(t);
-  const whenStored = async (): Promise<void> => {
-    throw new StorageFullError('full');
-  };
-  const file = await fetch({ whenStored });
-  assert.ok((await received(file)).equals(wheel.bytes));
-  await assert.rejects(file.done, problem('storage-full'));
-  assert.equal(notStored(), 1);
-  assert.deepEqual(await spools(), []);
-});
-
-test('without room each reader gets it straight from upstream, checked, and nothing is stored', async (t) => {
-  const { fetch, up, notStored, stored, spools, upstream, downloads } = await bench(t, { spare: SIZE });
-  const files = await Promise.all([fetch(), fetch(), fetch()]);
-  const range = { start: 1_000, end: 2_000 };
-  const [first, second, part] = await Promise.all(files.map((file, i) => received(file, i === 2 ? range : undefined)));
-  assert.ok(first?.equals(wheel.bytes));
-  assert.ok(second?.equals(wheel.bytes));
-  assert.ok(part?.equals(wheel.bytes.subarray(1_000, 2_001)));
-  assert.equal(up.requests(PATH), 3);
-  assert.equal(notStored(), 1);
-  await assert.rejects(files[0]?.done ?? Promise.resolve(), problem('storage-full'));
-  assert.deepEqual([stored, await spools(), downloads.size], [[], [], 0]);
-  up.order(PATH, { corrupt: true });
-  const [wrong, partly] = [counting(), counting()];
-  await assert.rejects((await fetch()).send(undefined, wrong.out), problem('upstream-mismatch'));
-  await assert.rejects((await fetch()).send(range, partly.out), problem('upstream-mismatch'));
-  assert.deepEqual([wrong.bytes() < SIZE, partly.bytes() < 1_001], [true, true]);
-  assert.equal(upstream.health().state, 'closed');
-});
-
-test('a reader that leaves frees its connection, without room as well', async (t) => {
-  const { fetch, up } = await bench(t, { spare: 0, upstream: { maxFiles: 1 } });
-  const never = Promise.withResolvers<void>();
-  t.after(() => never.resolve());
-  up.order(PATH, { holdAfter: { bytes: 1_000, until: never.promise }, times: 2 });
-  const { out } = gated();
-  const sending = (await fetch()).send(undefined, out);
-  out.destroy();
-  await sending;
-  const unused = await fetch();
-  unused.close();
-  assert.ok((await received(await fetch())).equals(wheel.bytes));
-});
-
-test('one that is neither read nor closed is let go after a minute', async (t) => {
-  const { fetch, clock } = await bench(t, { spare: 0, upstream: { maxFiles: 1 } });
-  await fetch();
-  await clock.advance(60_000);
-  assert.ok((await received(await fetch())).equals(wheel.bytes));
-});
-
-test('what is being written counts as room that is taken', async (t) => {
-  const { fetch, up, stored } = await bench(t, { spare: Math.floor(SIZE * 1.5) });
-  const gate = Promise.withResolvers<void>();
-  up.order(PATH, { holdAfter: { bytes: 1_000, until: gate.promise }, times: 1 });
-  const first = await fetch();
-  const second = await fetch({ unhashed: true });
-  assert.ok((await received(second)).equals(wheel.bytes));
-  await assert.rejects(second.done, problem('storage-full'));
-  gate.resolve();
-  assert.ok((await received(first)).equals(wheel.bytes));
-  await first.done;
-  assert.equal(stored.length, 1);
 });
 
 test('no more downloads at once than may be; too many waiting are refused', async (t) => {
@@ -426,41 +239,4 @@ test('two projects that list the same bytes each have theirs stored', async (t) 
   await Promise.all([received(mine), received(theirs)]);
   await Promise.all([mine.done, theirs.done]);
   assert.equal(stored.length, 2);
-});
-
-describe('a disk that fills in the middle', async () => {
-  const disk: SmallDisk = await makeSmallDisk(512);
-  const skip = skipOrFail('skip' in disk ? disk.skip : undefined);
-  const large = makeWheel({ name: 'demo', version: '2.0', padding: 2_000_000 });
-
-  test('readers get the rest from upstream; nothing is stored', { skip }, async (t) => {
-    assert.ok('dir' in disk);
-    t.after(disk.remove);
-    const { fetch, up, upstream, notStored, stored, spools } = await bench(t, { spoolDir: disk.dir });
-    up.project('demo').add(large);
-    const { filename, sha256 } = large;
-    const target = { project: DEMO, filename, url: new URL(`${up.filesUrl}${filename}`), sha256 };
-    const expected = { sha256 };
-    const ranges = [undefined, { start: 10, end: 99 }, { start: 100, end: 1_500_000 }, undefined];
-    const files = await Promise.all(ranges.map(() => fetch({ target, expected })));
-    const bodies = await Promise.all(files.map((file, i) => received(file, ranges[i])));
-    for (const [i, body] of bodies.entries()) {
-      const range = ranges[i];
-      assert.ok(body.equals(range ? large.bytes.subarray(range.start, range.end + 1) : large.bytes), String(i));
-    }
-    assert.equal(notStored(), 1);
-    assert.deepEqual(stored, []);
-    const seen = up.seen(`/files/${filename}`);
-    assert.equal(seen.length, 5);
-    assert.match(seen[1]?.headers.range ?? '', /^bytes=\d{6}-$/);
-    while ((await spools()).length > 0) await turn();
-
-    up.order(`/files/${filename}`, { corrupt: true });
-    const wrong = await fetch({ target, expected });
-    const { out, bytes } = counting();
-    await assert.rejects(wrong.send(undefined, out), problem('upstream-mismatch'));
-    assert.ok(bytes() < large.bytes.length);
-    assert.equal(upstream.health().state, 'closed');
-    assert.equal(sha256Of(large.bytes), sha256);
-  });
 });
