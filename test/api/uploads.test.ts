@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
+import { fakeUpstream } from '../support/fake-upstream.ts';
 import { type FormPart, multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import { type RawResponse, rawRequest } from '../support/raw-request.ts';
 import { basic, bearer } from '../support/test-access.ts';
@@ -217,6 +218,16 @@ describe('uploads', () => {
     assert.equal((await upload(app, file, { name: 'My-pkg.sub' })).status, 200);
     assert.equal((await page(app, '/simple/my-pkg-sub/')).body.files.length, 1);
     assert.equal((await upload(app, file, { name: 'other' })).status, 400);
+  });
+
+  it('hide the upstream project of the same name, whatever it has', async (t) => {
+    const upstream = await fakeUpstream(t);
+    upstream.project('demo-pkg').add(makeWheel({ name: 'demo-pkg', version: '99.0' }));
+    const app = await testApp(t, { upstream: upstream.url });
+    assert.deepEqual((await page(app)).body.versions, ['99.0']);
+    await upload(app, WHEEL);
+    assert.deepEqual((await page(app)).body.versions, ['1.0']);
+    assert.equal((await app.get(`${FILE_PAGE}demo_pkg-99.0-py3-none-any.whl`)).status, 404);
   });
 
   it('keep what has an epoch and a local label', async (t) => {

@@ -32,13 +32,14 @@ export async function testUploads(
   t: { after(fn: () => Promise<void>): void },
   options: {
     readonly catalog?: Catalog;
+    readonly blobs?: MemoryStore;
     readonly rules?: Partial<UploadRules>;
     /** Puts something in front of the store. */
     readonly store?: (real: MemoryStore) => Pick<BlobStore, 'put'>;
   } = {},
 ): Promise<TestUploads> {
   const catalog = options.catalog ?? (await testCatalog(t));
-  const blobs = new MemoryStore();
+  const blobs = options.blobs ?? new MemoryStore();
   const clock = new FakeClock();
   const spoolDir = await tempDir(t);
   const keeper = createBlobKeeper({ catalog, blobs: options.store?.(blobs) ?? blobs, clock });
