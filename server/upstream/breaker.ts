@@ -96,6 +96,7 @@ export class Breaker {
   /** Callers should not wait until something has been answered. */
   reportSlow(): void {
     if (this.#state !== 'closed') return;
+    this.#forgetPace();
     this.#become('slow');
     this.#keepProbing(this.#pause());
   }
@@ -112,9 +113,14 @@ export class Breaker {
   }
 
   #open(retryAfterMs: number): void {
-    if (this.#options.clock.nowMs() - this.#since > STEADY_AFTER_MS) this.#probes = 0;
+    this.#forgetPace();
     this.#become('open');
     this.#keepProbing(Math.max(this.#pause(), Math.min(retryAfterMs, LONGEST_PAUSE_MS)));
+  }
+
+  #forgetPace(): void {
+    const { clock } = this.#options;
+    if (this.#state === 'closed' && clock.nowMs() - this.#since > STEADY_AFTER_MS) this.#probes = 0;
   }
 
   #close(): void {

@@ -60,6 +60,9 @@ const REASONS: Readonly<Record<string, readonly [FailureKind, string]>> = {
   EPIPE: ['reset', 'the connection was reset'],
   UND_ERR_SOCKET: ['reset', 'the connection was cut'],
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: ['reset', 'the answer had another length than promised'],
+  UND_ERR_DESTROYED: ['here', 'we are stopping'],
+  UND_ERR_CLOSED: ['here', 'we are stopping'],
+  UND_ERR_MAX_ORIGINS_REACHED: ['here', 'it leads to too many hosts at once'],
   UND_ERR_HEADERS_OVERFLOW: ['answer', 'the head of its answer is too large'],
 };
 

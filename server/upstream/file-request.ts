@@ -66,7 +66,7 @@ async function read(
     if (status === 404 || status === 410) return 'absent';
     throw refusal(response, parts.clock);
   }
-  const part = status === 206 ? /^bytes (\d+)-\d+\/(\d+)$/.exec(headers['content-range'] ?? '') : undefined;
+  const part = status === 206 ? /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '') : undefined;
   const complaint = complaintOf(response, file, { part, asked });
   if (complaint !== undefined) {
     drop(body);
@@ -74,7 +74,8 @@ async function read(
   }
   const isPacked = isCompressed(response, file.filename);
   const length = headers['content-length'];
-  const size = part ? Number(part[2]) : length === undefined || isPacked ? undefined : Number(length);
+  const told = part ? part[2] : length;
+  const size = told === undefined || told === '*' || isPacked ? undefined : Number(told);
   const watched = watch(body, parts);
   const validatorNow = validatorOf(response);
   return {

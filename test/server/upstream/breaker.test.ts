@@ -246,3 +246,15 @@ test('stop ends a probe that is under way', async (t) => {
   await upstream.stop();
   assert.equal(clock.sleeping, 0);
 });
+
+test('requests that stop cuts say nothing of the upstream', async (t) => {
+  const up = await fakeUpstream(t);
+  up.order('*', { hang: true });
+  const states: string[] = [];
+  const { upstream } = await anUpstream(t, up.url, { saveState: async ({ state }) => void states.push(state) });
+  const asked = ['a', 'b', 'c'].map((name) => assert.rejects(upstream.page(parseProjectName(name))));
+  await up.waitFor('*', 3);
+  await upstream.stop();
+  await Promise.all(asked);
+  assert.deepEqual([upstream.health().state, states], ['closed', []]);
+});
