@@ -67,7 +67,7 @@ export function sameOrRefused(existing: HostedFile, digest: Digest, filename: st
 }
 
 /** Throws `archived` or `quarantined` when the project's status forbids uploads (PEP 792). */
-export function* mustTakeUploads(repository: string, project: ProjectName): Script<void> {
+function* mustTakeUploads(repository: string, project: ProjectName): Script<void> {
   const row = yield* first(statusOf({ name: project, repository }));
   const status = (row?.status_override ?? row?.status) as ProjectStatus | undefined;
   if (status !== 'archived' && status !== 'quarantined') return;

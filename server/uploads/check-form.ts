@@ -70,7 +70,7 @@ export function announcedHashes(fields: FormFields): readonly ('md5' | 'blake2b-
 }
 
 /** The one value of a field. Empty and `UNKNOWN` count as absent, as at the public index. Throws `malformed-request` for two that differ. */
-export function single(fields: FormFields, name: string): string | undefined {
+function single(fields: FormFields, name: string): string | undefined {
   const values = new Set((fields.get(name) ?? []).map((value) => value.replaceAll('\0', '').trim()));
   values.delete('');
   values.delete('UNKNOWN');
