@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { makeBundle } from '../support/bundle.ts';
+import { fakeUpstream } from '../support/fake-upstream.ts';
+import { startSharedEngines } from '../support/many-nodes.ts';
+import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
+import type { TestApp } from '../support/test-app.ts';
+import { type BuiltFile, makeWheel } from '../support/wheel.ts';
+
+const engines = await startSharedEngines();
+after(() => engines.stop());
+
+const JSON_PAGE = { headers: { accept: 'application/vnd.pypi.simple.v1+json' } };
+const ADMIN_PROJECT = '/admin/repositories/local/projects/demo';
+
+interface Page {
+  readonly versions: readonly string[];
+  readonly files: readonly { readonly filename: string; readonly yanked?: true | string }[];
+  readonly 'project-status'?: { readonly status: string };
+}
+
+describe('a change made on one node is seen by the next request on another', { skip: engines.skip }, () => {
+  it('uploads, yanks, deletes', async (t) => {
+    const { one, other } = await twoNodes(t);
+    const first = makeWheel({ name: 'demo', version: '1.0' });
+    const second = makeWheel({ name: 'demo', version: '2.0' });
+    // Each node has looked before, so that it remembers what is about to change.
+    for (const [here, there] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const name = here === one ? 'demo' : 'demo2';
+      const [a, b] = here === one ? [first, second] : ['1.0', '2.0'].map((version) => makeWheel({ name, version }));
+      assert.ok(a && b);
+      assert.equal((await there.get(`/simple/${name}/`)).status, 404);
+      assert.equal((await there.get(`/simple/${name}/${a.filename}`)).status, 404);
+      assert.equal(await upload(here, a), 200);
+      assert.deepEqual((await pageOf(there, name)).versions, ['1.0']);
+      assert.deepEqual(await bytesOf(there, `/simple/${name}/${a.filename}`), a.bytes);
+      assert.deepEqual(await bytesOf(there, `/simple/${name}/${a.filename}.metadata`), a.metadata);
+      assert.equal(await upload(here, b), 200);
+      assert.deepEqual((await pageOf(there, name)).versions, ['1.0', '2.0']);
+    }
+    assert.equal(await send(one, 'PATCH', `${ADMIN_PROJECT}/releases/1.0`, { yanked: 'bad' }), 200);
+    assert.equal((await pageOf(other)).files.find((file) => file.filename === first.filename)?.yanked, 'bad');
+    assert.equal(await send(other, 'PATCH', `${ADMIN_PROJECT}/releases/1.0`, { yanked: false }), 200);
+    assert.equal((await pageOf(one)).files.find((file) => file.filename === first.filename)?.yanked, undefined);
+    assert.equal(await send(one, 'PATCH', ADMIN_PROJECT, { status: 'quarantined' }), 200);
+    assert.equal((await other.get(`/simple/demo/${first.filename}`)).status, 403);
+    assert.equal(await send(one, 'PATCH', ADMIN_PROJECT, { status: null }), 200);
+    assert.equal((await other.get(`/simple/demo/${first.filename}`)).status, 200);
+    assert.equal(await send(one, 'DELETE', `${ADMIN_PROJECT}/files/${first.filename}`), 204);
+    assert.deepEqual((await pageOf(other)).versions, ['2.0']);
+    assert.equal((await other.get(`/simple/demo/${first.filename}`)).status, 404);
+    assert.equal(await upload(other, makeWheel({ name: 'demo', version: '1.0', description: 'other' })), 409);
+  });
+
+  it('promotions and rollbacks', async (t) => {
+    const { one, other } = await twoNodes(t);
+    const bundles = ['0.1', '0.2'].map((version) => ({ version, ...makeBundle('myapp', version, {}) }));
+    for (const { version, bytes } of bundles) {
+      const path = `/bundles/myapp/${version}/myapp-${version}.tar.gz?channel=production`;
+      assert.equal((await one.admin(path, { method: 'PUT', body: bytes })).status, 201);
+      assert.deepEqual(await bytesOf(other, '/bundles/myapp/@production/download'), bytes);
+    }
+    const channel = '/bundles/myapp/channels/production';
+    assert.equal((await other.admin(`${channel}/rollback`, { method: 'POST' })).status, 200);
+    assert.deepEqual(await bytesOf(one, '/bundles/myapp/@production/download'), bundles[0]?.bytes);
+    assert.equal(await send(one, 'PUT', channel, { version: '0.2', expected: '0.1' }), 200);
+    assert.deepEqual(await bytesOf(other, '/bundles/myapp/@production/download'), bundles[1]?.bytes);
+    assert.equal(await send(other, 'PUT', channel, { version: '0.1', expected: '0.1' }), 412);
+  });
+
+  it('new and revoked tokens', async (t) => {
+    const { one, other } = await twoNodes(t, { config: { access: { anonymous: [] } } });
+    assert.equal(await upload(one, makeWheel({ name: 'demo', version: '1.0' })), 200);
+    for (const [here, there] of [
+      [one, other],
+      [other, one],
+    ] as const) {
+      const body = JSON.stringify({ name: 'reader', can: ['read'] });
+      const made = await here.admin('/admin/tokens', { method: 'POST', body });
+      const { id, token } = (await made.json()) as { id: string; token: string };
+      const asReader = { headers: { authorization: `Bearer ${token}` } };
+      for (const node of [there, here, there]) assert.equal((await node.get('/simple/demo/', asReader)).status, 200);
+      assert.equal((await here.admin(`/admin/tokens/${id}`, { method: 'DELETE' })).status, 204);
+      for (const node of [there, here]) assert.equal((await node.get('/simple/demo/', asReader)).status, 401);
+    }
+  });
+
+  it('pages that were refreshed, files that were pulled through, a quarantine that is overruled', async (t) => {
+    const up = await fakeUpstream(t);
+    const first = makeWheel({ name: 'demo', version: '1.0' });
+    up.project('demo').add(first);
+    const { one, other } = await twoNodes(t, { upstream: up.url });
+    assert.deepEqual((await pageOf(one)).versions, ['1.0']);
+    assert.deepEqual((await pageOf(other)).versions, ['1.0']);
+    assert.equal(up.requests('/simple/demo/'), 1);
+    assert.deepEqual(await bytesOf(one, `/simple/demo/${first.filename}`), first.bytes);
+    assert.deepEqual(await bytesOf(other, `/simple/demo/${first.filename}`), first.bytes);
+    assert.equal(up.requests(`/files/${first.filename}`), 1);
+    assert.deepEqual((await pageOf(other, 'demo', '/offline')).versions, ['1.0']);
+
+    up.project('demo').add(makeWheel({ name: 'demo', version: '2.0' }));
+    assert.equal((await one.admin('/admin/projects/demo/refresh', { method: 'POST' })).status, 200);
+    assert.deepEqual((await pageOf(other)).versions.toSorted(), ['1.0', '2.0']);
+    assert.equal(await etagOf(one), await etagOf(other));
+
+    up.project('demo').mark('quarantined');
+    assert.equal((await other.admin('/admin/projects/demo/refresh', { method: 'POST' })).status, 200);
+    assert.deepEqual((await pageOf(one)).files, []);
+    assert.equal((await one.get(`/simple/demo/${first.filename}`)).status, 403);
+    const override = '/admin/repositories/pypi/projects/demo';
+    assert.equal(await send(one, 'PATCH', override, { status: 'active', reason: 'looked at it' }), 200);
+    assert.equal((await pageOf(other)).files.length, 2);
+    assert.deepEqual(await bytesOf(other, `/simple/demo/${first.filename}`), first.bytes);
+    assert.equal(await send(other, 'PATCH', override, { status: null }), 200);
+    assert.equal((await one.get(`/simple/demo/${first.filename}`)).status, 403);
+  });
+});
+
+async function twoNodes(t: Parameters<typeof engines.cellar>[0], options: Parameters<SharedNode>[0] = {}) {
+  const cellar = await engines.cellar(t);
+  const [one, other] = [await cellar.node(options), await cellar.node(options)];
+  return { cellar, one, other };
+}
+
+type SharedNode = Awaited<ReturnType<typeof engines.cellar>>['node'];
+
+async function upload(node: TestApp, file: BuiltFile): Promise<number> {
+  const body = multipart(partsOf(file));
+  return (await node.admin('/legacy/', { method: 'POST', headers: multipartHeaders(body), body })).status;
+}
+
+async function send(node: TestApp, method: string, path: string, body?: unknown): Promise<number> {
+  return (await node.admin(path, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })).status;
+}
+
+async function pageOf(node: TestApp, name = 'demo', view = ''): Promise<Page> {
+  const answer = await node.get(`${view}/simple/${name}/`, JSON_PAGE);
+  assert.equal(answer.status, 200);
+  return (await answer.json()) as Page;
+}
+
+async function etagOf(node: TestApp): Promise<string | null> {
+  return (await node.get('/simple/demo/', JSON_PAGE)).headers.get('etag');
+}
+
+async function bytesOf(node: TestApp, path: string): Promise<Buffer> {
+  const answer = await node.get(path);
+  assert.equal(answer.status, 200, path);
+  return Buffer.from(await answer.arrayBuffer());
+}
