@@ -141,6 +141,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   pino: ['server/log.ts'],
   'prom-client': ['server/metrics.ts'],
   'rate-limiter-flexible': ['server/access/'],
+  '@renovatebot/pep440': ['server/model/'],
   'smol-toml': ['server/mirroring/'],
   undici: ['server/upstream/', 'server/mirroring/', 'server/jobs/'],
   'xz-decompress': ['server/bundles/'],
