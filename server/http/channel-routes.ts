@@ -33,6 +33,11 @@ export function channelRoutes({ bundles, access }: { bundles: Bundles; access: A
   const may = (req: Request, action: 'read' | 'bundle' | 'admin', name: string) =>
     access.authorize(contextOf(req).principal, action, { kind: 'app', name });
 
+  router.use('/bundles', (_req, res, next) => {
+    res.set('Cache-Control', 'private, no-cache').set('X-Content-Type-Options', 'nosniff');
+    next();
+  });
+
   router.get('/bundles/:app/channels', async (req, res) => {
     may(req, 'read', req.params.app);
     const { channels } = await bundles.app(parseAppName(req.params.app), { limit: 1 });
