@@ -33,18 +33,19 @@ export function sendProblem(
   options: { readonly style: ProblemStyle },
 ): void {
   const problem = problemOf(thrown);
-  logProblem(req, res, problem);
+  const status = statusFor(req, problem);
+  logProblem(req, res, { problem, status });
   if (res.headersSent || res.destroyed) {
     res.destroy();
     return;
   }
   const { id } = contextOf(req);
   for (const name of ENTITY_HEADERS) res.removeHeader(name);
-  res.statusCode = problem.status;
+  res.statusCode = status;
   res.setHeader('X-Request-Id', id);
   res.setHeader('X-Content-Type-Options', 'nosniff');
   res.setHeader('Cache-Control', 'no-store');
-  if (problem.status === 401) res.setHeader('WWW-Authenticate', 'Basic realm="stormcellar", charset="UTF-8"');
+  if (status === 401) res.setHeader('WWW-Authenticate', 'Basic realm="stormcellar", charset="UTF-8"');
   if (problem.retryAfter !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(problem.retryAfter)));
   for (const [name, value] of Object.entries(problem.headers)) res.setHeader(name, value);
   const { type, body } = options.style === 'text' ? asText(req, res, problem) : asDocument(problem, id);
@@ -65,6 +66,14 @@ export function reasonPhrase(sentence: string): string {
     .replace(/\p{M}+/gu, '');
   const clean = plain.replace(/\p{Cc}+/gu, ' ').replace(/[^\x20-\x7e]/gu, '?');
   return clean.length > 200 ? `${clean.slice(0, 197)}...` : clean;
+}
+
+/**
+ * pip repeats what was answered with 502 or 503 five times, without a word, and then tells the number alone. A file that
+ * cannot be had for as long as the outage lasts is 504 to it: that it shows at once, with the reason in the status line.
+ */
+function statusFor(req: IncomingMessage, problem: Problem): number {
+  return problem.slug === 'not-stored' && /^pip\//.test(req.headers['user-agent'] ?? '') ? 504 : problem.status;
 }
 
 function asText(req: IncomingMessage, res: ServerResponse, problem: Problem): { type: string; body: string } {
@@ -90,20 +99,25 @@ function asDocument(problem: Problem, instance: string): { type: string; body: s
 
 // Not ours, and many at once while an upstream is down or this server stops.
 const EXPECTED: ReadonlySet<ProblemSlug> = new Set([
+  'not-stored',
   'upstream-unavailable',
   'upstream-timeout',
   'upstream-mismatch',
   'stopping',
 ]);
 
-function logProblem(req: IncomingMessage, res: ServerResponse, problem: Problem): void {
+function logProblem(
+  req: IncomingMessage,
+  res: ServerResponse,
+  { problem, status }: { problem: Problem; status: number },
+): void {
   const { id, log } = contextOf(req);
   const path = req.url?.split('?', 1)[0];
   const fields = {
     id,
     method: req.method,
     path,
-    status: problem.status,
+    status,
     problem: problem.slug,
     detail: problem.detail,
   };

@@ -12,7 +12,7 @@ import type { IndexedPage } from './known-pages.ts';
 import { FilePuller, type PullParts } from './pull-file.ts';
 import type { FileBody, Origin, ServedFile, View } from './repository.ts';
 import { blobBody, storedFile } from './stored-file.ts';
-import { isInTime } from './view-page.ts';
+import { isInTime, whyNotHere } from './view-page.ts';
 
 /** What the files of an upstream need of its pages. */
 export interface PageSource {
@@ -143,12 +143,8 @@ export class ProxiedFiles {
   async #growing(name: ProjectName, file: KnownFile): Promise<GrowingFile> {
     const health = this.#parts.upstream.health();
     if (health.state === 'open') {
-      const since = new Date(health.since).toISOString();
-      throw new Problem(
-        'upstream-unavailable',
-        `${file.filename} is not stored here, and ${this.#repository} has not answered since ${since}.`,
-        { retryAfter: health.retryAfter },
-      );
+      const sentence = `The file is ${whyNotHere(this.#repository, health.since)}.`;
+      throw new Problem('not-stored', sentence, { retryAfter: health.retryAfter });
     }
     return await this.#puller.pull(name, file);
   }

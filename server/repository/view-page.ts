@@ -58,6 +58,12 @@ export function isInTime(uploadTime: string | undefined, view: View): boolean {
   return !Number.isNaN(at) && at <= view.at;
 }
 
+/** Why a file cannot be had while its upstream is down; `since` in milliseconds. */
+export function whyNotHere(repository: string, since: number): string {
+  const time = new Date(since).toISOString().replace(/\.\d+Z$/, 'Z');
+  return `not stored here, and ${repository} has not answered since ${time}`;
+}
+
 function isInView(file: KnownFile, view: View, holdings: Holdings): boolean {
   return isInTime(file.uploadTime, view) && (!view.offline || holdings.files.has(file.filename));
 }
@@ -86,8 +92,7 @@ function sameFile(file: DistributionFile, digest: Digest): DistributionFile['has
 
 function whyYanked(file: KnownFile, isStored: boolean, outage: Outage | undefined): true | string | undefined {
   if (outage === undefined || isStored) return file.yanked;
-  const since = new Date(outage.since).toISOString().replace(/\.\d+Z$/, 'Z');
-  return `not stored here, and ${outage.repository} has not answered since ${since}`;
+  return whyNotHere(outage.repository, outage.since);
 }
 
 function withFileVersions(

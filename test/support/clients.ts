@@ -24,9 +24,9 @@ export function skipWithout(...names: readonly ClientName[]): string | false {
 export async function runClient(
   name: ClientName,
   args: readonly string[],
-  options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>> },
+  options: { readonly cwd: string; readonly env?: Readonly<Record<string, string>>; readonly signal?: AbortSignal },
 ): Promise<ClientOutcome> {
-  const { cwd, env = {} } = options;
+  const { cwd, env = {}, signal } = options;
   const bin = join(clientPath(name), '..');
   const child = spawn(clientPath(name), args, {
     cwd,
@@ -44,6 +44,7 @@ export async function runClient(
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(signal === undefined ? {} : { signal }),
   });
   const ended = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);

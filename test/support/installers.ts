@@ -27,7 +27,8 @@ export async function pipInstall(options: InstallOptions): Promise<Installed> {
 /** `uv pip install ARGS` into an empty folder, without a cache. */
 export async function uvInstall(options: InstallOptions): Promise<Installed> {
   const own = ['pip', 'install', '--no-cache', '--python', clientPath('python')];
-  return install('uv', options, (target) => [...own, '--default-index', options.index, '--target', target]);
+  const env = { UV_HTTP_RETRIES: '1', ...options.env };
+  return install('uv', { ...options, env }, (target) => [...own, '--default-index', options.index, '--target', target]);
 }
 
 async function install(

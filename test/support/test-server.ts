@@ -1,5 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -46,13 +48,27 @@ export async function testServer(
   options: TestServerOptions = {},
 ): Promise<TestServer> {
   const { dir, remove } = await makeTempDir();
-  const server = new Server(dir, options);
+  const server = new Server(dir, options, await freePort());
   t.after(async () => {
     await server.stop('SIGKILL');
     await remove();
   });
   await server.start();
   return server;
+}
+
+/** Below those that connections get: nobody takes it while the server is down. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 32_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    await new Promise((resolve) => probe.close(resolve));
+    if (isFree) return port;
+  }
 }
 
 class Server implements TestServer {
@@ -66,10 +82,10 @@ class Server implements TestServer {
   #child: Child | undefined;
   #ended: Promise<number | null> = Promise.resolve(null);
 
-  constructor(dir: string, { env = {}, ...options }: TestServerOptions) {
+  constructor(dir: string, { env = {}, ...options }: TestServerOptions, port: number) {
     this.dataDir = join(dir, 'data');
     this.configFile = join(dir, 'stormcellar.json');
-    this.#settings = testSettings(this.dataDir, options);
+    this.#settings = { ...testSettings(this.dataDir, options), listen: { host: '127.0.0.1', port } };
     this.#env = env;
   }
 
@@ -103,7 +119,6 @@ class Server implements TestServer {
       child.once('close', resolve);
     });
     this.url = await this.#ready(child);
-    this.#settings.listen = { host: '127.0.0.1', port: Number(new URL(this.url).port) };
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
