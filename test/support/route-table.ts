@@ -31,8 +31,9 @@ const reading = ['', '/index/main', '/at/2026-05-01', '/offline', '/index/main/a
     ] as const,
 );
 
-const readingMore = [
-  ['GET', '/sources/acme-lib/acme_lib-1.0.tar.gz', project],
+const readingMore = [['GET', '/sources/acme-lib/acme_lib-1.0.tar.gz', project]] as const;
+
+const fetching = [
   ['GET', '/bundles/shop', app],
   ['GET', '/bundles/shop/1.0', app],
   ['GET', '/bundles/shop/1.0/shop-1.0.tar.gz', app],
@@ -40,6 +41,12 @@ const readingMore = [
   ['GET', '/bundles/shop/@production/download', app],
   ['GET', '/bundles/shop/channels/production/history', app],
   ['GET', '/bundles/shop/diff', app],
+  ['GET', '/bundles/shop/1.0/sbom', app],
+  ['GET', '/bundles/shop/1.0/lock', app],
+  ['GET', '/bundles/shop/@latest/sha256', app],
+  ['GET', '/bundles/shop/channels', app],
+  ['GET', '/bundles/shop/channels/production', app],
+  ['GET', '/bundles/shop/retention', app],
 ] as const;
 
 const uploading = [
@@ -54,6 +61,9 @@ const bundling = [
   ['PUT', '/bundles/shop/channels/production', app],
   ['POST', '/bundles/shop/channels/production/rollback', app],
   ['DELETE', '/bundles/shop/1.0', app],
+  ['PUT', '/bundles/shop/retention', app],
+  ['DELETE', '/bundles/shop/retention', app],
+  ['POST', '/bundles/shop/retention/run', app],
 ] as const;
 
 const managing = [
@@ -94,8 +104,9 @@ const own: readonly RouteCase[] = [
 export const ROUTES: readonly RouteCase[] = [
   ...reading.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
   ...readingMore.map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
+  ...fetching.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
   ...uploading.map(([method, path, on]) => ({ method, path, on, action: 'upload' as const })),
-  ...bundling.map(([method, path, on]) => ({ method, path, on, action: 'bundle' as const })),
+  ...bundling.map(([method, path, on]) => ({ method, path, on, action: 'bundle' as const, mounted: 'app' as const })),
   ...managing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
   ...administering.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const })),
   ...browsing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
