@@ -52,6 +52,7 @@ export function composeBundles(
   const bundles = new Bundles({
     ...{ catalog, keeper, clock, reader, spoolDir },
     maxBytes: limits.uploadBytes,
+    spareBytes: () => blobs.spareBytes(),
     rules: { unreadable: config.bundles.unreadable, channels: config.channels, retention: config.retention },
     ...(readLock === undefined ? {} : { readLock }),
   });

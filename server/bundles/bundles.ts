@@ -38,7 +38,7 @@ import type { ArchiveReader } from './archive-reader.ts';
 import { type ContentsDiff, diffContents } from './diff.ts';
 import { compareWithLock, type LockComparison, type LockReader, readRequirementPins } from './lock-compare.ts';
 import { checkOrder, type Published, type PublishOrder, type PublishParts, publish } from './publish.ts';
-import { type ReceivedArchive, receiveArchive } from './receive.ts';
+import { noRoom, type ReceivedArchive, receiveArchive } from './receive.ts';
 import { channelBefore, configuredRetention } from './rules.ts';
 
 export interface BundleParts extends PublishParts {
@@ -47,6 +47,8 @@ export interface BundleParts extends PublishParts {
   readonly spoolDir: string;
   /** Largest archive. */
   readonly maxBytes: number;
+  /** Room that is left for what is to be stored, in bytes. */
+  readonly spareBytes: () => Promise<number>;
   /** Reads locks of any format; requirements.txt when absent. */
   readonly readLock?: LockReader;
 }
@@ -102,13 +104,32 @@ export class Bundles {
     return checkOrder(this.#parts, order);
   }
 
+  /** Throws `storage-full` when there is no room for so many bytes. Answers the room. */
+  async checkRoom(bytes: number): Promise<number> {
+    const spare = await this.#parts.spareBytes();
+    if (bytes > spare || spare <= 0) throw noRoom();
+    return spare;
+  }
+
   /**
    * Takes an archive in and publishes it; nothing is left when it fails. Throws `digest-mismatch`, `malformed-request` (empty),
-   * `SpoolLimitError`, and what `publish` throws.
+   * `SpoolLimitError`, `storage-full`, and what `publish` throws. `length`: as announced, if it was.
    */
-  async upload(order: PublishOrder, body: AsyncIterable<Uint8Array>, expected: Digest | undefined): Promise<Published> {
+  async upload(
+    order: PublishOrder,
+    body: AsyncIterable<Uint8Array>,
+    { expected, length = 0 }: { readonly expected?: Digest | undefined; readonly length?: number | undefined },
+  ): Promise<Published> {
     const { reader, spoolDir, maxBytes } = this.#parts;
-    const archive = await receiveArchive(body, { reader, spoolDir, maxBytes, filename: order.filename, expected });
+    const spare = await this.checkRoom(length);
+    const archive = await receiveArchive(body, {
+      reader,
+      spoolDir,
+      maxBytes,
+      spare,
+      filename: order.filename,
+      expected,
+    });
     try {
       return await publish(this.#parts, order, archive);
     } finally {

@@ -1,5 +1,9 @@
+import { expireVersions, findRetention } from '../catalog/bundle-retention.ts';
+import { listApps } from '../catalog/bundles.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
-import type { Bundles } from './bundles.ts';
+import { type BundleRules, configuredRetention } from './rules.ts';
 
 /** What a run of retention over all applications came to. */
 export interface ExpireOutcome {
@@ -13,27 +17,30 @@ const APPS_AT_ONCE = 200;
 
 /**
  * Takes away, of every application, the versions that retention does not keep; one transaction for each, so that it may be stopped
- * or die anywhere. For the job `expire-bundles`. Throws when `signal` aborts.
+ * or die anywhere. Throws the reason of `signal` when that aborts.
  */
 export async function expireBundles(
-  bundles: Bundles,
-  {
-    actor,
-    signal,
-    onProgress,
-  }: {
+  parts: { readonly catalog: Catalog; readonly clock: Clock; readonly rules: Pick<BundleRules, 'retention'> },
+  options: {
     readonly actor: Actor;
     readonly signal: AbortSignal;
-    readonly onProgress?: (soFar: ExpireOutcome) => Promise<void>;
+    readonly onProgress?: (soFar: ExpireOutcome) => void;
   },
 ): Promise<ExpireOutcome> {
+  const { catalog, clock, rules } = parts;
+  const { actor, signal, onProgress } = options;
   let outcome: ExpireOutcome = { apps: 0, removed: 0, removedBytes: 0 };
   let after = '';
   for (;;) {
-    const page = await bundles.apps({ after, limit: APPS_AT_ONCE });
-    for (const { name } of page) {
+    const page = { after, limit: APPS_AT_ONCE };
+    const names = await catalog.read(() => listApps(page));
+    for (const name of names) {
       signal.throwIfAborted();
-      const expired = await bundles.expire(name, actor);
+      const at = clock.nowMs();
+      const expired = await catalog.write(function* () {
+        const retention = (yield* findRetention(name)) ?? configuredRetention(rules, name);
+        return yield* expireVersions(name, retention, { actor, at });
+      });
       outcome = {
         apps: outcome.apps + 1,
         removed: outcome.removed + expired.length,
@@ -41,7 +48,7 @@ export async function expireBundles(
       };
       after = name;
     }
-    if (page.length < APPS_AT_ONCE) return outcome;
-    await onProgress?.(outcome);
+    if (names.length < APPS_AT_ONCE) return outcome;
+    onProgress?.(outcome);
   }
 }

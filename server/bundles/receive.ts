@@ -17,6 +17,8 @@ export interface ReceiveOptions {
   readonly reader: ArchiveReader;
   readonly spoolDir: string;
   readonly maxBytes: number;
+  /** Room that is left for it, in bytes. */
+  readonly spare: number;
   /** Tells what kind of archive it is. */
   readonly filename: string;
   /** What the sender says that the bytes are. */
@@ -30,16 +32,20 @@ const BLOCKS = 3;
 
 /**
  * Takes in an archive: to a spool, hashed on the way, looked into while it arrives. Throws `digest-mismatch`,
- * `malformed-request` for an empty body, what the spool throws, and what `body` fails with; then nothing is left.
+ * `malformed-request` for an empty body, `storage-full`, what the spool throws, and what `body` fails with; then nothing is left.
  */
 export async function receiveArchive(
   body: AsyncIterable<Uint8Array>,
-  { reader, spoolDir, maxBytes, filename, expected }: ReceiveOptions,
+  { reader, spoolDir, maxBytes, spare, filename, expected }: ReceiveOptions,
 ): Promise<ReceivedArchive> {
   const spool = await Spool.create(spoolDir, { maxBytes });
   const reading = reader.begin(spool.path, filename);
   try {
-    await fill(spool, body, (size) => reading.grown(size));
+    await fill(spool, body, (size) => {
+      // The length need not have been announced.
+      if (size > spare) throw noRoom();
+      reading.grown(size);
+    });
     if (spool.size === 0) throw new Problem('malformed-request', 'The body is empty.');
     const contents = reading.finished(spool.size);
     const spooled = await spool.finish(expected);
@@ -78,6 +84,11 @@ async function fill(spool: Spool, body: AsyncIterable<Uint8Array>, onGrowth: (si
   }
   flush();
   await Promise.all(blocks.map(({ written }) => written));
+}
+
+/** There is not enough room. */
+export function noRoom(): Problem {
+  return new Problem('storage-full', 'There is no room left for this archive; nothing was changed.');
 }
 
 function translated(error: unknown): unknown {

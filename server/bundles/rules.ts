@@ -17,7 +17,7 @@ export function channelBefore(rules: BundleRules, channel: string): ChannelName 
 }
 
 /** What the configuration says of an application's retention; without a word, everything is kept. */
-export function configuredRetention(rules: BundleRules, app: string): Retention {
+export function configuredRetention(rules: Pick<BundleRules, 'retention'>, app: string): Retention {
   const { retention } = rules;
   const own = Object.hasOwn(retention, app) ? retention[app] : retention['*'];
   return own ?? { keep: null, keepPerChannel: null };

@@ -51,7 +51,7 @@ export function bundleUploadRoutes(parts: BundleUploadParts): Router {
     const expected = announcedDigest(req.headers);
     checkBody(req, maxBytes);
     await bundles.check(order);
-    answer(res, await bundles.upload(order, bodyOf(req), expected), filename);
+    answer(res, await bundles.upload(order, bodyOf(req), { expected, length: lengthOf(req) }), filename);
   });
 
   router.post('/bundles/:app', async (req, res) => {
@@ -59,6 +59,7 @@ export function bundleUploadRoutes(parts: BundleUploadParts): Router {
     authorize(req, app);
     const name = parseAppName(app);
     const expected = announcedDigest(req.headers);
+    await bundles.checkRoom(lengthOf(req));
     const form = await readForm(req, res, {
       spoolDir,
       maxFileBytes: maxBytes,
@@ -116,9 +117,13 @@ function checkBody(req: Request, maxBytes: number): void {
     // A part would be taken for the whole (RFC 9110, 14.5).
     throw new Problem('malformed-request', 'The body must be the whole archive; parts are not put together here.');
   }
-  if (Number(req.headers['content-length'] ?? 0) > maxBytes) {
+  if (lengthOf(req) > maxBytes) {
     throw new Problem('payload-too-large', `The archive is larger than the limit of ${maxBytes} bytes.`);
   }
+}
+
+function lengthOf(req: Request): number {
+  return Number(req.headers['content-length'] ?? 0);
 }
 
 /** The body in pieces. Throws `malformed-request` when it breaks off. */
