@@ -3,7 +3,7 @@ import type { Authorizer } from './access/authorizer.ts';
 import type { BlobKeeper } from './blob-keeper.ts';
 import { ArchiveReader } from './bundles/archive-reader.ts';
 import { Bundles } from './bundles/bundles.ts';
-import type { LockReader } from './bundles/lock-compare.ts';
+import { type LockedRelease, type LockReader, readRequirementPins } from './bundles/lock-compare.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
@@ -11,6 +11,8 @@ import { bundleRoutes } from './http/bundle-routes.ts';
 import { bundleUploadRoutes } from './http/bundle-upload-routes.ts';
 import { channelRoutes } from './http/channel-routes.ts';
 import type { Logger } from './log.ts';
+import { lockFormat, readLock } from './mirroring/lock-formats.ts';
+import { Problem } from './problem.ts';
 
 export interface ComposedBundles {
   readonly bundles: Bundles;
@@ -35,10 +37,9 @@ export function composeBundles(
     readonly clock: Clock;
     readonly log: Logger;
     readonly spoolDir: string;
-    readonly readLock?: LockReader;
   },
 ): ComposedBundles {
-  const { catalog, blobs, keeper, access, clock, log, spoolDir, readLock } = parts;
+  const { catalog, blobs, keeper, access, clock, log, spoolDir } = parts;
   const { limits } = config;
   const reader = new ArchiveReader({
     caps: {
@@ -54,7 +55,7 @@ export function composeBundles(
     maxBytes: limits.uploadBytes,
     spareBytes: () => blobs.spareBytes(),
     rules: { unreadable: config.bundles.unreadable, channels: config.channels, retention: config.retention },
-    ...(readLock === undefined ? {} : { readLock }),
+    readLock: pinsOf,
   });
   const isPublic = config.access.anonymous.includes('read');
   return {
@@ -68,3 +69,19 @@ export function composeBundles(
     close: () => reader.close(),
   };
 }
+
+/** The pins of a lock in any format that can be mirrored; a file of another name is read like requirements.txt. */
+const pinsOf: LockReader = (name, content) => {
+  const format = lockFormat(name);
+  if (format === undefined) return readRequirementPins(name, content);
+  try {
+    return readLock({ name, content }).entries.flatMap(
+      ({ project, version = null, source, isConstraint }): LockedRelease[] =>
+        project === undefined || source.kind === 'local' || isConstraint ? [] : [{ name: project, version }],
+    );
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    // It may refer to files that were not sent along: what it pins itself is still worth comparing.
+    return format === 'requirements-txt' ? readRequirementPins(name, content) : undefined;
+  }
+};

@@ -1,7 +1,7 @@
 import type { ContainedDistribution } from '../model/bundle.ts';
 
 /** A distribution that is in one archive only. */
-export interface OneSided {
+interface OneSided {
   readonly name: string;
   readonly version: string;
 }

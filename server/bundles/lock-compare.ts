@@ -5,8 +5,10 @@ import { versionKey } from '../model/version.ts';
 
 /** A release that a lock names. */
 export interface LockedRelease {
+  /** Normalised. */
   readonly name: string;
-  readonly version: string;
+  /** `null`: whatever is at an address; any version fits. */
+  readonly version: string | null;
 }
 
 /** Reads the pins of a lock, whatever format; `undefined` when it cannot. `name` is its file name. */
@@ -61,22 +63,26 @@ export function compareWithLock(
   for (const [name, vendored] of inBundle) {
     const pins = inLock.get(name);
     if (pins === undefined) continue;
-    const wanted = new Set([...pins].map(versionKey));
+    const locked = [...pins].filter((version) => version !== null);
+    if (locked.length < pins.size) continue;
+    const wanted = new Set(locked.map(versionKey));
     for (const version of vendored) {
-      if (!wanted.has(versionKey(version))) differs.push({ name, vendored: version, locked: [...pins].join(', ') });
+      if (version !== null && !wanted.has(versionKey(version))) {
+        differs.push({ name, vendored: version, locked: locked.join(', ') });
+      }
     }
   }
   return { notInLock, notInBundle, differs };
 }
 
-function versionsByName(releases: readonly LockedRelease[]): Map<string, Set<string>> {
+function versionsByName(releases: readonly LockedRelease[]): Map<string, Set<string | null>> {
   const sorted = [...releases].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const sets = new Map<string, Set<string>>();
+  const sets = new Map<string, Set<string | null>>();
   for (const { name, version } of sorted) sets.set(name, (sets.get(name) ?? new Set()).add(version));
   return sets;
 }
 
-function flat(sets: Map<string, Set<string>>, isWanted: (name: string) => boolean): readonly LockedRelease[] {
+function flat(sets: Map<string, Set<string | null>>, isWanted: (name: string) => boolean): readonly LockedRelease[] {
   return [...sets].flatMap(([name, versions]) =>
     isWanted(name) ? [...versions].map((version) => ({ name, version })) : [],
   );

@@ -124,6 +124,19 @@ test('a form does the same, with a lock that is compared with what is inside', a
     [['myapp', '0.1', ['staging'], 'lock']],
   );
   assert.equal((await app.get('/bundles/myapp/@staging')).status, 200);
+  for (const [name, content, notInBundle] of [
+    ['pylock.toml', 'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "gone"\nversion = "1"\n', ['gone']],
+    ['uv.lock', 'this is no lock', null],
+    ['notes.lock', 'gone==1\n', ['gone']],
+  ] as const) {
+    const more = new FormData();
+    more.set('version', name);
+    more.set('lock', new Blob([content]), name);
+    more.set('content', new Blob([bytes]), filename);
+    assert.equal((await app.admin('/bundles/myapp', { method: 'POST', body: more })).status, 201, name);
+    const compared = (await json(app.get(`/bundles/myapp/${name}`))).lock as { notInBundle: { name: string }[] | null };
+    assert.deepEqual(compared.notInBundle?.map((one) => one.name) ?? null, notInBundle, name);
+  }
   const incomplete = new FormData();
   incomplete.set('content', new Blob([bytes]), filename);
   assert.equal((await app.admin('/bundles/myapp', { method: 'POST', body: incomplete })).status, 400);
