@@ -129,7 +129,9 @@ export function bundleRoutes({ bundles, access, blobs, isPublic }: BundleRoutePa
         throw new Problem('storage-unavailable', 'The bytes of this version are missing in the storage.');
       },
     });
-    await sendFile(req, res, file, {
+    // Where the store lets clients fetch the bytes themselves, a channel does not: its answer says which version it is.
+    const direct = isFixed ? file : { ...file, locate: async () => undefined };
+    await sendFile(req, res, direct, {
       isPublic,
       // A channel moves; its bytes are asked for anew each time, and 304 tells that it did not.
       ...(isFixed ? {} : { cacheControl: isPublic ? 'no-cache, no-transform' : 'private, no-cache, no-transform' }),
