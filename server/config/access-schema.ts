@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { ACTIONS } from '../model/access.ts';
 import { duration } from './units.ts';
-import { namePattern, plainUrl } from './values.ts';
+import { appPattern, namePattern, plainUrl } from './values.ts';
 
-const patterns = (what: string) =>
-  z.array(namePattern()).nullable().prefault(null).describe(`${what} (\`acme-*\`); \`null\` is every one.`);
+const patterns = (
+  what: string,
+  pattern: ReturnType<typeof namePattern> | ReturnType<typeof appPattern> = namePattern(),
+) => z.array(pattern).nullable().prefault(null).describe(`${what} (\`acme-*\`); \`null\` is every one.`);
 
 /** What needs no token, and how many wrong ones are borne. */
 export const access = z
@@ -28,7 +30,7 @@ const grant = z.strictObject({
     .describe('What the token must say, such as `{"repository": "acme/app"}`; a value may end in `*`.'),
   can: z.array(z.enum(ACTIONS)).min(1, { error: 'at least one action' }).describe('What is granted then.'),
   projects: patterns('Projects that it is granted for'),
-  apps: patterns('Applications that it is granted for'),
+  apps: patterns('Applications that it is granted for', appPattern()),
 });
 
 const issuer = z.strictObject({

@@ -9,7 +9,7 @@ interface Names {
 
 /** What is wrong between keys that are each right alone. */
 export function crossChecks(config: Config, names: Names): Complaint[] {
-  return [...indexChecks(config, names), ...channelChecks(config), ...storageChecks(config)];
+  return [...indexChecks(config, names), ...channelChecks(config), ...storageChecks(config), ...issuerChecks(config)];
 }
 
 function indexChecks({ indexes, defaultIndex }: Config, names: Names): Complaint[] {
@@ -64,4 +64,41 @@ function storageChecks({ storage }: Config): Complaint[] {
 function oneOf(names: readonly string[]): string {
   if (names.length === 0) return 'one that is configured, and there is none';
   return `one of ${names.map((name) => JSON.stringify(name)).join(', ')}`;
+}
+
+/** Whom to trust is decided here, so what would trust anybody is refused before the server starts. */
+function issuerChecks({ oidc: { issuers } }: Config): Complaint[] {
+  const complaints: Complaint[] = [];
+  for (const [at, { issuer, jwksUrl, grants }] of issuers.entries()) {
+    const path = `oidc.issuers[${at}]`;
+    if (issuers.findIndex((other) => other.issuer === issuer) !== at) {
+      complaints.push({
+        path: `${path}.issuer`,
+        found: `${JSON.stringify(issuer)} a second time`,
+        expected: 'each issuer once',
+      });
+    }
+    for (const [key, url] of Object.entries({ issuer, jwksUrl })) {
+      if (url === null || isSafeUrl(url)) continue;
+      complaints.push({
+        path: `${path}.${key}`,
+        found: JSON.stringify(url),
+        expected: 'an https address, or http on this machine',
+      });
+    }
+    for (const [number, { claims }] of grants.entries()) {
+      if (!Object.values(claims).every((value) => value === '*')) continue;
+      complaints.push({
+        path: `${path}.grants[${number}].claims`,
+        found: JSON.stringify(claims),
+        expected: 'a claim that tells this publisher from others: anybody can get a token of a public issuer',
+      });
+    }
+  }
+  return complaints;
+}
+
+function isSafeUrl(text: string): boolean {
+  const url = new URL(text);
+  return url.protocol === 'https:' || ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
 }

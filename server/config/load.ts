@@ -10,17 +10,19 @@ export interface LoadOptions {
   /** The file to read; else the one that `STORMCELLAR_CONFIG` names; else none, and the defaults hold. */
   readonly file?: string;
   readonly env?: Environment;
+  /** `references`: variables count only where the file names them, since those that set keys are meant for another configuration. */
+  readonly variables?: 'all' | 'references';
 }
 
 const LEAST_TOKEN = 20;
 
 /** File and environment to a `Config`. Throws `ConfigError` with every complaint at once. */
-export async function loadConfig({ file, env = process.env }: LoadOptions = {}): Promise<Config> {
+export async function loadConfig({ file, env = process.env, variables: which }: LoadOptions = {}): Promise<Config> {
   const name = file ?? (env.STORMCELLAR_CONFIG || undefined);
   const read = name === undefined ? {} : await readConfigFile(name);
   const { value, complaints } = await resolveReferences(read, env);
   const raw = isObject(value) ? value : {};
-  const fromEnv = applyEnvironment(raw, env);
+  const fromEnv = applyEnvironment(raw, which === 'references' ? {} : env);
   const variables = new Map(fromEnv.overrides.map(({ path, variable }) => [pathText(path), variable]));
   const { settings, complaints: found } = checkSettings(raw);
   const all = [...complaints, ...fromEnv.complaints, ...found, ...tokenComplaints(env)].map((complaint) => {

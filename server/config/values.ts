@@ -77,6 +77,15 @@ export function namePattern() {
     .meta({ reads: 'pattern' });
 }
 
+/** The name of an application, or one that ends in `*`; as it is written, since such names are compared so. */
+export function appPattern() {
+  const expected = 'a name such as "My_App", or one that ends in "*" such as "team-*"';
+  return z
+    .string({ error: expected })
+    .regex(/^(?:\*|[A-Za-z0-9][A-Za-z0-9._+-]*\*?)$/, { error: expected })
+    .meta({ reads: 'pattern' });
+}
+
 /** An IP address or a network in CIDR form. */
 export function network() {
   const expected = 'an IP address or a network such as "10.0.0.0/8"';
