@@ -15,6 +15,7 @@ import { Tokens } from './access/tokens.ts';
 import { TrustedPublishing } from './access/trusted-publishing.ts';
 import { Browse } from './browse/overview.ts';
 import { openCatalog } from './catalog/open.ts';
+import { refusingWhenReadOnly } from './catalog/read-only.ts';
 import { ping } from './catalog/stats.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { composeBundles } from './compose-bundles.ts';
@@ -33,6 +34,7 @@ import { indexRoutes } from './http/index-routes.ts';
 import { LegacyJson } from './http/legacy-json.ts';
 import { maintenanceRoutes } from './http/maintenance-routes.ts';
 import { oidcRoutes } from './http/oidc-routes.ts';
+import { readOnlyRoutes } from './http/read-only-routes.ts';
 import { RequestsUnderWay } from './http/requests-under-way.ts';
 import { tokenRoutes } from './http/token-routes.ts';
 import { forwardedReader } from './http/trusted-proxy.ts';
@@ -41,6 +43,7 @@ import { createBlobKeeper } from './keep-blobs.ts';
 import { createLogger, type Logger } from './log.ts';
 import { Metrics } from './metrics.ts';
 import type { ProjectName } from './model/project-name.ts';
+import { ReadOnlyMode, refuseUnfinishedCopy } from './moving/read-only-mode.ts';
 import { buildReading, type Reading, type RepositorySetting } from './repository/build.ts';
 import { Pages } from './repository/pages.ts';
 import { Downloads } from './upstream/download.ts';
@@ -76,7 +79,10 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const version = parts.version ?? 'dev';
   const spoolDir = join(config.dataDir, 'spool');
 
-  const catalog = await openCatalog(config.catalog, { dataDir: config.dataDir, migrationsDir: MIGRATIONS, clock, log });
+  const bare = await openCatalog(config.catalog, { dataDir: config.dataDir, migrationsDir: MIGRATIONS, clock, log });
+  await refuseUnfinishedCopy(bare);
+  const catalog = refusingWhenReadOnly(bare);
+  const readOnly = new ReadOnlyMode({ catalog: bare, clock });
   const blobs = await openBlobStore(
     config.storage.kind === 's3' ? config.storage : { kind: 'disk', dir: join(config.dataDir, 'blobs') },
     {
@@ -159,6 +165,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
         browse,
         blobs,
         warnings,
+        readOnly,
         pingCatalog: () => catalog.read(ping),
         isStopping: () => requests.isStopping,
       }),
@@ -172,6 +179,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       ...applications.routers,
       ...composeUploads(config, { catalog, blobs, keeper, access, clock, spoolDir, handler, index }).routers,
       maintenanceRoutes({ jobs: work.jobs, access }),
+      readOnlyRoutes({ mode: readOnly, access }),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
       indexRoutes({ handler, legacyJson: new LegacyJson({ access, isPublic, originOf }), index }),
       uiRoutes({ browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),

@@ -52,6 +52,7 @@ export const PROBLEMS = {
   'not-stored': { status: 503, title: 'Not here, and not to be had' },
   'issuer-unavailable': { status: 503, title: 'The issuer of identity tokens is not available' },
   'upstream-timeout': { status: 504, title: 'The upstream index did not answer in time' },
+  'read-only': { status: 503, title: 'Read-only at the moment' },
   stopping: { status: 503, title: 'The server is stopping' },
   'storage-full': { status: 507, title: 'The storage is full' },
 } as const satisfies Record<string, { status: number; title: string }>;

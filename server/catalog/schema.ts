@@ -1,6 +1,7 @@
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from 'kysely';
 import type { AccessTables } from './tables/access.ts';
 import type { BundleTables } from './tables/bundles.ts';
+import type { CellarTables } from './tables/cellar.ts';
 import type { EventTables } from './tables/events.ts';
 import type { JobTables } from './tables/jobs.ts';
 import type { MigrationTables } from './tables/migrations.ts';
@@ -14,6 +15,7 @@ export type Tables = ProjectTables &
   BundleTables &
   JobTables &
   MirroringTables &
+  CellarTables &
   MigrationTables;
 
 /**

@@ -3,6 +3,7 @@ import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Browse } from '../browse/overview.ts';
 import { problemOf } from '../failure.ts';
 import type { Metrics } from '../metrics.ts';
+import type { ReadOnlyMode } from '../moving/read-only-mode.ts';
 
 export interface HealthParts {
   readonly browse: Browse;
@@ -11,6 +12,7 @@ export interface HealthParts {
   readonly pingCatalog: () => Promise<void>;
   /** What an administrator should set, such as an upstream that could not be found. */
   readonly warnings: readonly string[];
+  readonly readOnly: ReadOnlyMode;
   /** The server takes no new work: a load balancer should send requests elsewhere. */
   readonly isStopping: () => boolean;
 }
@@ -27,12 +29,13 @@ export function healthRoutes(parts: HealthParts): Router {
     ).filter((reason) => reason !== undefined);
     if (parts.isStopping()) reasons.push('the server is stopping');
     const isReady = reasons.length === 0;
+    const warnings = isReady ? [...(await refusal(parts.readOnly)), ...parts.warnings] : parts.warnings;
     if (!isReady) res.setHeader('Retry-After', '5');
     answer(res, isReady ? 200 : 503, {
       status: isReady ? 'ready' : 'unready',
       ...(isReady ? {} : { reasons }),
       upstreams: parts.browse.conditions(),
-      ...(parts.warnings.length === 0 ? {} : { warnings: parts.warnings }),
+      ...(warnings.length === 0 ? {} : { warnings }),
     });
   });
   return router;
@@ -47,6 +50,12 @@ export function metricsRoutes({ metrics }: { readonly metrics: Metrics }): Route
     res.end(await metrics.registry.metrics());
   });
   return router;
+}
+
+/** Reading goes on, so such a server is ready all the same. */
+async function refusal(mode: ReadOnlyMode): Promise<readonly string[]> {
+  const state = await mode.state();
+  return state.on ? [`writes are refused since ${new Date(state.since).toISOString()}: ${state.why}`] : [];
 }
 
 async function why(what: string, check: () => Promise<void>): Promise<string | undefined> {

@@ -5,7 +5,7 @@
 export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   storage: [],
   cli: [],
-  'cli/main.ts': ['cli', 'server/main.ts'],
+  'cli/main.ts': ['cli', 'server/main.ts', 'server/compose-move.ts'],
 
   'server/problem.ts': [],
   'server/clock.ts': [],
@@ -42,6 +42,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'server/keep-blobs.ts': ['server/catalog', 'server/clock.ts', ...bytes()],
 
   'server/access': writing(),
+  'server/moving': writing(),
   'server/browse': writing(),
   'server/uploads': [...writing(), ...archives()],
   'server/bundles': [...writing(), ...archives()],
@@ -117,7 +118,7 @@ function archives(): string[] {
 
 /** Services do not import each other. */
 function services(): string[] {
-  return ['access', 'browse', 'uploads', 'bundles', 'mirroring'].map((name) => `server/${name}`);
+  return ['access', 'browse', 'uploads', 'bundles', 'mirroring', 'moving'].map((name) => `server/${name}`);
 }
 
 /** Which packages are used where: the beginnings of paths. */

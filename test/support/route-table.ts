@@ -91,6 +91,8 @@ const browsing = [
   ['GET', '/admin/stats', server],
   ['GET', '/admin/explain', server],
   ['POST', '/admin/projects/acme-lib/refresh', server],
+  ['GET', '/admin/read-only', server],
+  ['POST', '/admin/read-only', server],
 ] as const;
 
 const own: readonly RouteCase[] = [
