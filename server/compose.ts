@@ -42,10 +42,10 @@ import { uiRoutes } from './http/ui-routes.ts';
 import { createBlobKeeper } from './keep-blobs.ts';
 import { createLogger, type Logger } from './log.ts';
 import { Metrics } from './metrics.ts';
-import type { ProjectName } from './model/project-name.ts';
 import { ReadOnlyMode, refuseUnfinishedCopy } from './moving/read-only-mode.ts';
-import { buildReading, type Reading, type RepositorySetting } from './repository/build.ts';
+import { buildReading, type RepositorySetting } from './repository/build.ts';
 import { Pages } from './repository/pages.ts';
+import { refreshEverywhere } from './repository/refresh-everywhere.ts';
 import { Downloads } from './upstream/download.ts';
 import type { ProxySettings } from './upstream/proxy.ts';
 import type { Upstream } from './upstream/upstream.ts';
@@ -243,17 +243,6 @@ function repositorySettings(config: Config, upstreams: ReadonlyMap<string, Upstr
     }
   }
   return settings;
-}
-
-/** Every upstream that an index would ask for the name: a private name is asked of none. */
-async function refreshEverywhere(reading: Reading, name: ProjectName): Promise<string[]> {
-  const asked = new Set<string>();
-  for (const { privateNames, sources } of reading.indexes.values()) {
-    if (privateNames.has(name)) continue;
-    for (const { kind, repository } of sources) if (kind === 'upstream') asked.add(repository.name);
-  }
-  for (const repository of asked) await reading.proxied.get(repository)?.refresh(name);
-  return [...asked];
 }
 
 function watchUpstreams(metrics: Metrics, upstreams: ReadonlyMap<string, Upstream>): void {

@@ -75,11 +75,11 @@ export class IndexHandler {
   async provenance(
     req: IncomingMessage,
     res: ServerResponse,
-    { index, name }: IndexRequest,
+    { index, view, name }: IndexRequest,
     filename: string,
   ): Promise<void> {
     this.#authorize(req, name);
-    const found = await index.provenance(name, filename);
+    const found = await index.provenance(name, filename, view);
     if (found === undefined) throw projectNotFound(name);
     res.writeHead(200, {
       'Content-Type': 'application/vnd.pypi.integrity.v1+json',

@@ -1,5 +1,7 @@
 import { type NextFunction, type Request, type Response, Router } from 'express';
+import { distributionOf, safeFilename } from '../model/filename.ts';
 import { parseProjectName, projectName } from '../model/project-name.ts';
+import { versionKey } from '../model/version.ts';
 import { Problem } from '../problem.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import type { IndexHandler } from './index-handler.ts';
@@ -58,6 +60,9 @@ function simple({ handler }: IndexRoutesParts, { req, res, index, path }: Asked)
     if (name !== project || !path.endsInSlash) return redirect(req, res, path.endsInSlash ? `../${name}/` : `${name}/`);
     return handler.page(req, res, { index, view: path.view, name }, format);
   }
+  // Such a name is on no page: upstream need not be asked for it.
+  if (path.endsInSlash || safeFilename(filename) === undefined)
+    throw new Problem('file-not-found', 'There is no file of that name.');
   if (name !== project) return redirect(req, res, `../${name}/${encodeURIComponent(filename)}`);
   return handler.file(req, res, { index, view: path.view, name }, filename);
 }
@@ -81,8 +86,12 @@ async function legacyJsonAlias(parts: IndexRoutesParts, { req, res, index, path 
 }
 
 async function provenance({ handler }: IndexRoutesParts, { req, res, index, path }: Asked): Promise<void> {
-  const [, project = '', , filename = ''] = path.rest;
-  await handler.provenance(req, res, { index, view: path.view, name: parseProjectName(project) }, filename);
+  const [, project = '', version = '', filename = ''] = path.rest;
+  const name = parseProjectName(project);
+  if (versionKey(distributionOf(filename, name).version ?? '') !== versionKey(version)) {
+    throw new Problem('file-not-found', 'There is no such file of that version.');
+  }
+  await handler.provenance(req, res, { index, view: path.view, name }, filename);
 }
 
 /** GET and HEAD; OPTIONS is answered here, for programs in browsers that want ranges (CORS). Throws `method-not-allowed`. */
@@ -100,7 +109,7 @@ function allowReading(req: Request, res: Response): void {
     return;
   }
   throw new Problem('method-not-allowed', 'This address is for reading (GET, HEAD); uploads go to /legacy/.', {
-    headers: { Allow: 'GET, HEAD' },
+    headers: { Allow: 'GET, HEAD, OPTIONS' },
   });
 }
 

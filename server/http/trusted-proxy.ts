@@ -6,7 +6,7 @@ interface ForwardedFacts {
   /** The client's address; an IPv4 address is never in its IPv6 form. */
   readonly address: string;
   readonly protocol: 'http' | 'https';
-  /** Host and port as the client wrote them, or `undefined` when nobody said. */
+  /** Host and port as the client wrote them, or `undefined` when nobody said, or nothing that is one. */
   readonly host: string | undefined;
 }
 
@@ -28,7 +28,8 @@ export function forwardedReader(trustProxy: readonly string[]): ForwardedReader 
   return (req) => {
     const peer = plainAddress(req.socket.remoteAddress ?? '') ?? '0.0.0.0';
     const encrypted = 'encrypted' in req.socket && req.socket.encrypted === true;
-    const direct: ForwardedFacts = { address: peer, protocol: encrypted ? 'https' : 'http', host: req.headers.host };
+    const host = hostOf(listOf(req.headers.host));
+    const direct: ForwardedFacts = { address: peer, protocol: encrypted ? 'https' : 'http', host };
     if (trustProxy.length === 0 || !isTrusted(peer)) return direct;
     return {
       address: clientOf(peer, listOf(req.headers['x-forwarded-for']), isTrusted),
@@ -64,7 +65,8 @@ function protocolOf(values: readonly string[]): 'http' | 'https' | undefined {
 
 function hostOf(values: readonly string[]): string | undefined {
   const value = values.at(-1);
-  return value !== undefined && HOST.test(value) ? value : undefined;
+  // The second part refuses ports and addresses beyond their range.
+  return value !== undefined && HOST.test(value) && URL.canParse(`http://${value}`) ? value : undefined;
 }
 
 function listOf(header: string | string[] | undefined): readonly string[] {

@@ -34,9 +34,10 @@ export class FirstMatch implements Repository {
     return undefined;
   }
 
-  async project(name: ProjectName, view: View): Promise<ProjectDetail | undefined> {
+  async project(name: ProjectName, view: View, state?: PageState): Promise<ProjectDetail | undefined> {
     for (const { repository } of this.sourcesFor(name)) {
-      const project = await repository.project(name, view);
+      if (state !== undefined && state.repository !== repository.name) continue;
+      const project = await repository.project(name, view, state);
       if (project !== undefined) return project;
     }
     return undefined;
@@ -57,10 +58,14 @@ export class FirstMatch implements Repository {
     }
   }
 
-  async provenance(name: ProjectName, filename: string): Promise<{ contentType: string; body: Buffer } | undefined> {
+  async provenance(
+    name: ProjectName,
+    filename: string,
+    view: View,
+  ): Promise<{ contentType: string; body: Buffer } | undefined> {
     for (const { repository } of this.sourcesFor(name)) {
-      if ((await repository.state(name, { offline: false })) === undefined) continue;
-      const found = await repository.provenance?.(name, filename);
+      if ((await repository.state(name, view)) === undefined) continue;
+      const found = await repository.provenance?.(name, filename, view);
       if (found !== undefined) return found;
       throw new Problem('file-not-found', `There is no provenance of ${filename}.`);
     }

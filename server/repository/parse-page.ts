@@ -14,7 +14,8 @@ export function parseUpstreamPage(
 ): ProjectDetail {
   const detail = parse(name, page);
   if (detail.files.length > limits.maxFiles) {
-    throw new Problem('upstream-unavailable', `The upstream page lists more than ${limits.maxFiles} files.`);
+    const sentence = `The upstream page lists more than ${limits.maxFiles} files, which is the limit here.`;
+    throw new Problem('upstream-unavailable', sentence, { retryAfter: 3600 });
   }
   return detail;
 }

@@ -61,7 +61,7 @@ export class ProxiedFiles {
   async #listed(name: ProjectName, filename: string, view: View): Promise<KnownFile | undefined> {
     if (view.offline) {
       const known = await this.#parts.catalog.read(() => findProjectState(this.#repository, name));
-      if (known === undefined || !known.present || known.storedRevision === 0) return undefined;
+      if (known === undefined || !known.present) return undefined;
       throw new Problem('file-not-found', `${filename} is not stored here.`);
     }
     const { known } = await this.#pages.state(name);

@@ -10,8 +10,8 @@ import { KnownPages } from './known-pages.ts';
 import { ProxiedFiles } from './proxied-files.ts';
 import type { PullParts } from './pull-file.ts';
 import { type PageTimes, refreshPage } from './refresh-page.ts';
-import type { Origin, PageState, Repository, Revision, ServedFile, View } from './repository.ts';
-import { viewPage } from './view-page.ts';
+import type { Origin, Outage, PageState, Repository, Revision, ServedFile, View } from './repository.ts';
+import { isInTime, viewPage } from './view-page.ts';
 
 export interface ProxiedParts extends PullParts, PageTimes {
   /** A page that lists more files is no page to us. */
@@ -59,19 +59,19 @@ export class Proxied implements Repository {
     return this.#pageState(known, view, origin);
   }
 
-  async project(name: ProjectName, view: View): Promise<ProjectDetail | undefined> {
-    const { catalog, upstream } = this.#parts;
+  async project(name: ProjectName, view: View, state?: PageState): Promise<ProjectDetail | undefined> {
+    const { catalog } = this.#parts;
     const known = await catalog.read(() => findProjectState(this.name, name));
     if (known === undefined || !known.present) return undefined;
     const indexed = await this.#pages.get(known);
     if (indexed === undefined) return undefined;
-    const health = upstream.health();
+    const outage = state === undefined ? this.#outage() : state.outage;
     const holdings = await catalog.read(() => findHoldings(this.name, name));
     return viewPage(indexed.page, {
       status: known.status,
       holdings,
       view,
-      outage: health.state === 'open' ? { repository: this.name, since: health.since } : undefined,
+      outage,
     });
   }
 
@@ -79,10 +79,16 @@ export class Proxied implements Repository {
     return this.#files.find(name, filename, view);
   }
 
-  async provenance(name: ProjectName, filename: string): Promise<{ contentType: string; body: Buffer } | undefined> {
+  async provenance(
+    name: ProjectName,
+    filename: string,
+    view: View,
+  ): Promise<{ contentType: string; body: Buffer } | undefined> {
+    if (view.offline) throw new Problem('file-not-found', 'Provenance is not stored here; upstream holds it.');
     const { known } = await this.#current(name);
     if (known === undefined || !known.present) return undefined;
-    const address = (await this.#pages.get(known))?.files.get(filename)?.provenance;
+    const file = (await this.#pages.get(known))?.files.get(filename);
+    const address = file !== undefined && isInTime(file.uploadTime, view) ? file.provenance : undefined;
     if (address === undefined) throw new Problem('file-not-found', `The upstream holds no provenance of ${filename}.`);
     return this.#parts.upstream.document(new URL(address), {
       accept: 'application/vnd.pypi.integrity.v1+json, application/json;q=0.5',
@@ -187,17 +193,24 @@ export class Proxied implements Repository {
 
   async #offlineState(name: ProjectName, view: View): Promise<PageState | undefined> {
     const known = await this.#parts.catalog.read(() => findProjectState(this.name, name));
-    if (known === undefined || !known.present || known.storedRevision === 0) return undefined;
+    if (known === undefined || !known.present) return undefined;
+    if (known.storedRevision === 0) throw new Problem('project-not-found', `Nothing of ${name} is stored here.`);
     return this.#pageState(known, view, { outcome: 'hit', detail: 'offline' });
   }
 
   #pageState(known: ProjectState, view: View, origin: Origin): PageState {
-    const health = this.#parts.upstream.health();
+    const outage = view.offline ? undefined : this.#outage();
     const parts = [this.name, known.revision];
     if (view.offline) parts.push('offline', known.storedRevision);
-    else if (health.state === 'open') parts.push('down', health.epoch, known.storedRevision);
+    else if (outage !== undefined) parts.push('down', outage.since, known.storedRevision);
     if (view.at !== undefined) parts.push('at', view.at);
-    return { revision: parts.join('.') as Revision, origin, repository: this.name, maxAge: 0 };
+    const revision = parts.join('.') as Revision;
+    return { revision, origin, repository: this.name, maxAge: 0, ...(outage === undefined ? {} : { outage }) };
+  }
+
+  #outage(): Outage | undefined {
+    const { state, since } = this.#parts.upstream.health();
+    return state === 'open' ? { repository: this.name, since } : undefined;
   }
 }
 

@@ -15,7 +15,7 @@ import { Problem } from '../problem.ts';
 import type { Downloads, GrowingFile } from '../upstream/download.ts';
 import { SingleFlight } from '../upstream/single-flight.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { extractWheelMetadata, MAX_METADATA_BYTES } from '../wheel-metadata.ts';
+import { extractWheelMetadata, MAX_METADATA_BYTES, WheelMetadataError } from '../wheel-metadata.ts';
 import type { KnownFile } from './known-page.ts';
 
 export interface PullParts {
@@ -148,6 +148,10 @@ export class FilePuller {
       const fresh = await this.#keepBytes(await extractWheelMetadata(path, file.filename));
       await this.#record(project, file, { ...fresh, source: 'file' });
       return fresh;
+    } catch (error) {
+      // Said in the log when it was stored; its page announces none.
+      if (error instanceof WheelMetadataError) return undefined;
+      throw error;
     } finally {
       await spool.discard();
     }

@@ -24,6 +24,13 @@ export interface Origin {
   readonly detail?: string;
 }
 
+/** The upstream does not answer. */
+export interface Outage {
+  readonly repository: string;
+  /** Milliseconds. */
+  readonly since: number;
+}
+
 /** The present state of a project page. */
 export interface PageState {
   readonly revision: Revision;
@@ -32,6 +39,8 @@ export interface PageState {
   readonly repository: string;
   /** Seconds for which a client may keep the page without asking again; 0 for pages that take uploads. */
   readonly maxAge: number;
+  /** The upstream does not answer, and the page says so of files that are not stored. */
+  readonly outage?: Outage;
 }
 
 /** The body of a file whose first bytes are at hand. */
@@ -76,11 +85,15 @@ export interface Repository {
   projects(view: View): AsyncIterable<ProjectName>;
   /**
    * Whether the project is known here and what its page's revision is; brings the page up to date first when that is due.
-   * `undefined`: not known here. Throws `upstream-unavailable`, `upstream-timeout` when that cannot be told.
+   * `undefined`: not known here. Throws `project-not-found` when it is known but not in this view, so that nobody else answers
+   * for it; `upstream-unavailable`, `upstream-timeout` when it cannot be told.
    */
   state(name: ProjectName, view: View): Promise<PageState | undefined>;
-  /** The project page as `state` found it, or `undefined`. Asks no upstream. */
-  project(name: ProjectName, view: View): Promise<ProjectDetail | undefined>;
+  /**
+   * The project page, or `undefined`. Asks no upstream. With `state`, as `state` found it: whether there is an outage may have
+   * changed since, and what is rendered is kept under that revision.
+   */
+  project(name: ProjectName, view: View, state?: PageState): Promise<ProjectDetail | undefined>;
   /**
    * A distribution file, or with `.metadata` its core metadata. `undefined`: the project is not known here. Throws
    * `file-not-found`, `quarantined`, `upstream-unavailable`, `upstream-timeout`.
@@ -88,6 +101,10 @@ export interface Repository {
   file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined>;
   /** Asks again for a project that is known here, whatever is kept of it. Throws `upstream-unavailable`, `upstream-timeout`. */
   refresh?(name: ProjectName): Promise<void>;
-  /** Where the provenance object of a file is at upstream, when its page tells. */
-  provenance?(name: ProjectName, filename: string): Promise<{ contentType: string; body: Buffer } | undefined>;
+  /** The provenance object of a file, which only upstream holds. Throws like `file`. */
+  provenance?(
+    name: ProjectName,
+    filename: string,
+    view: View,
+  ): Promise<{ contentType: string; body: Buffer } | undefined>;
 }

@@ -6,6 +6,7 @@ import { emptyPage, errorPage, garbageJson, type Order, signInPage } from '../su
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { makeWheel } from '../support/wheel.ts';
+import { whileTimePasses } from '../support/while-time-passes.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -48,20 +49,6 @@ async function statusAndWhole(request: Promise<Response>): Promise<{ status: num
   if (answer === undefined) return { status: 0, body: undefined };
   const body = await answer.arrayBuffer().then(digest, () => undefined);
   return { status: answer.status, body };
-}
-
-/** Runs a request to its end although it waits for the clock. */
-async function whileTimePasses<T>(clock: FakeClock, running: Promise<T>): Promise<T> {
-  let isOver = false;
-  const over = running.finally(() => {
-    isOver = true;
-  });
-  over.catch(() => undefined);
-  while (!isOver) {
-    await clock.advance(250);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return over;
 }
 
 const FAULTS: Readonly<Record<string, Order>> = {

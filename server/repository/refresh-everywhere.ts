@@ -1,0 +1,24 @@
+import type { ProjectName } from '../model/project-name.ts';
+import type { Reading } from './build.ts';
+import type { FirstMatch } from './first-match.ts';
+
+/**
+ * Asks every upstream that an index would ask for the name, now; answers their names. A private name, and one that a hosted
+ * repository answers for, is asked of none. Throws `upstream-unavailable`, `upstream-timeout`.
+ */
+export async function refreshEverywhere(reading: Reading, name: ProjectName): Promise<string[]> {
+  const asked = new Set<string>();
+  for (const index of reading.indexes.values()) for (const upstream of await askedBy(index, name)) asked.add(upstream);
+  for (const upstream of asked) await reading.proxied.get(upstream)?.refresh(name);
+  return [...asked];
+}
+
+/** The upstreams that come before a hosted repository that has the name. */
+async function askedBy(index: FirstMatch, name: ProjectName): Promise<string[]> {
+  const asked: string[] = [];
+  for (const { kind, repository } of index.sourcesFor(name)) {
+    if (kind === 'upstream') asked.push(repository.name);
+    else if ((await repository.state(name, { offline: false })) !== undefined) return asked;
+  }
+  return asked;
+}
