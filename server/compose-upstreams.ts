@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Catalog } from './catalog/catalog.ts';
 import type { UpstreamStateTable } from './catalog/tables/projects.ts';
-import { findUpstreamState, saveUpstreamState } from './catalog/upstream-state.ts';
+import { findUpstreamState, saveUpstreamState, shareUpstreamState } from './catalog/upstream-state.ts';
 import type { Clock } from './clock.ts';
 import type { Config, UpstreamConfig } from './config/schema.ts';
 import type { Logger } from './log.ts';
@@ -10,6 +10,9 @@ import { HttpUpstream } from './upstream/http-upstream.ts';
 import { NoUpstream } from './upstream/no-upstream.ts';
 import type { ProxySettings } from './upstream/proxy.ts';
 import type { BreakerState, Upstream } from './upstream/upstream.ts';
+
+/** How soon a node knows what another has found of an upstream. */
+const FOLLOW_EVERY_MS = 1_000;
 
 export interface UpstreamParts {
   readonly catalog: Catalog;
@@ -26,12 +29,19 @@ export async function composeUpstreams(config: Config, parts: UpstreamParts): Pr
   for (const [name, repository] of Object.entries(config.repositories)) {
     if (repository.kind === 'hosted') continue;
     const upstream =
-      repository.url === 'auto'
-        ? new NoUpstream(name, parts.clock.nowMs())
-        : await open(name, repository, { config, parts });
+      repository.url === 'auto' ? await unknown(name, parts) : await open(name, repository, { config, parts });
     upstreams.set(name, upstream);
   }
   return upstreams;
+}
+
+/** Since when it is not known is kept as well: every node and every start say the same. */
+async function unknown(name: string, { catalog, clock }: UpstreamParts): Promise<Upstream> {
+  const kept = await catalog.read(() => findUpstreamState(name));
+  if (kept?.state === 'open') return new NoUpstream(name, kept.since);
+  const now = clock.nowMs();
+  await catalog.write(() => saveUpstreamState(rowOf(name, { state: 'open', since: now, epoch: now })));
+  return new NoUpstream(name, now);
 }
 
 async function open(
@@ -40,6 +50,8 @@ async function open(
   { config, parts }: { config: Config; parts: UpstreamParts },
 ): Promise<Upstream> {
   const { catalog, clock, log, version } = parts;
+  const isShared = config.catalog.kind === 'postgres';
+  const save = isShared ? shareUpstreamState : saveUpstreamState;
   const contact = config.contact ?? config.publicUrl;
   const proxies = proxiesOf(repository.proxy, parts.proxies);
   return HttpUpstream.open({
@@ -63,18 +75,8 @@ async function open(
       : { credentials: { username: repository.username, password: repository.password ?? '' } }),
     ...(repository.caFile === null ? {} : { ca: await readFile(repository.caFile, 'utf8') }),
     loadState: async () => savedHealth(await catalog.read(() => findUpstreamState(name))),
-    saveState: (health) =>
-      catalog.write(() =>
-        saveUpstreamState({
-          repository: name,
-          state: health.state,
-          since: health.since,
-          epoch: health.epoch,
-          last_success_at: health.lastSuccessAt ?? null,
-          last_failure_at: health.lastFailureAt ?? null,
-          last_error: health.lastError ?? null,
-        }),
-      ),
+    saveState: (health) => catalog.write(() => save(rowOf(name, health))),
+    ...(isShared ? { followEveryMs: FOLLOW_EVERY_MS } : {}),
   });
 }
 
@@ -88,6 +90,18 @@ function fallbackUrl(fallback: UpstreamConfig['fallbacks'][number]): URL {
   if (fallback.username !== null) url.username = encodeURIComponent(fallback.username);
   if (fallback.password !== null) url.password = encodeURIComponent(fallback.password);
   return url;
+}
+
+function rowOf(repository: string, health: SavedHealth): UpstreamStateTable {
+  return {
+    repository,
+    state: health.state,
+    since: health.since,
+    epoch: health.epoch,
+    last_success_at: health.lastSuccessAt ?? null,
+    last_failure_at: health.lastFailureAt ?? null,
+    last_error: health.lastError ?? null,
+  };
 }
 
 function savedHealth(row: UpstreamStateTable | undefined): SavedHealth | undefined {

@@ -17,3 +17,12 @@ export function* saveUpstreamState(state: UpstreamStateTable): Script<void> {
       .onConflict((conflict) => conflict.column('repository').doUpdateSet(rest)),
   );
 }
+
+/**
+ * The same where several nodes keep it: a node that finds what is kept already leaves it as it is, so that all of them say the same of
+ * when it began.
+ */
+export function* shareUpstreamState(state: UpstreamStateTable): Script<void> {
+  const kept = yield* findUpstreamState(state.repository);
+  if (kept?.state !== state.state) yield* saveUpstreamState(state);
+}

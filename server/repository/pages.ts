@@ -54,7 +54,7 @@ export class Pages {
     const ready = this.ready(key, what.state);
     if (ready !== undefined) return ready;
     return this.#rendering.run(`${key} ${what.state.revision}`, async () => {
-      const detail = await source.project(what.name, what.view);
+      const detail = await source.project(what.name, what.view, what.state);
       if (detail === undefined) return undefined;
       const body = what.format === 'json' ? renderJsonPage(detail) : renderHtmlPage(detail);
       const page: RenderedPage = {

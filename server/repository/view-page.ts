@@ -3,7 +3,7 @@ import type { DistributionFile, ProjectDetail, ProjectStatus } from '../model/di
 import { distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import type { KnownFile, KnownPage } from './known-page.ts';
-import type { View } from './repository.ts';
+import type { Outage, View } from './repository.ts';
 
 /** What is stored of a project. */
 export interface Holdings {
@@ -11,13 +11,6 @@ export interface Holdings {
   readonly files: ReadonlyMap<string, { readonly digest: Digest; readonly size: number }>;
   /** Digest of each core metadata that is kept, by the name of the file it belongs to. */
   readonly metadata: ReadonlyMap<string, Digest>;
-}
-
-/** The upstream does not answer. */
-export interface Outage {
-  readonly repository: string;
-  /** Milliseconds. */
-  readonly since: number;
 }
 
 /**

@@ -101,6 +101,22 @@ export class Breaker {
     this.#keepProbing(this.#pause());
   }
 
+  /**
+   * Takes over what another node has found. An outage counts here at once; that it is over this node finds out for itself, by
+   * a probe at once: the other may have a way that it has not.
+   */
+  learn({ state, since }: { readonly state: BreakerState; readonly since: number }): void {
+    if (state === 'closed') {
+      if (this.#state !== 'closed') this.#probeNow();
+      return;
+    }
+    if (state === this.#state ? since === this.#since : state === 'slow' && this.#state === 'open') return;
+    const isNews = state !== this.#state;
+    if (isNews) this.#openedBy = 'page';
+    this.#become(state, since);
+    if (isNews) this.#keepProbing(this.#pause());
+  }
+
   /** Probes at once when the state that was loaded is not closed. */
   start(): void {
     if (this.#state !== 'closed') this.#keepProbing(0);
@@ -128,9 +144,9 @@ export class Breaker {
     this.#closing.abort();
   }
 
-  #become(state: BreakerState): void {
+  #become(state: BreakerState, since = Math.max(this.#options.clock.nowMs(), this.#since + 1)): void {
     this.#state = state;
-    this.#since = Math.max(this.#options.clock.nowMs(), this.#since + 1);
+    this.#since = since;
     this.#options.onChange();
   }
 
@@ -139,6 +155,12 @@ export class Breaker {
     const pause = Math.min(FIRST_PROBE_MS * 2 ** Math.min(this.#probes, 20), Math.max(probeEveryMs, FIRST_PROBE_MS));
     this.#probes += 1;
     return pause * (0.75 + random() / 2);
+  }
+
+  /** Wakes the loop that probes. */
+  #probeNow(): void {
+    this.#nextProbeAt = this.#options.clock.nowMs();
+    this.#closing.abort();
   }
 
   #keepProbing(firstPauseMs: number): void {

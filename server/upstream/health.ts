@@ -1,4 +1,3 @@
-import type { Logger } from '../log.ts';
 import type { IndexAddress } from './index-address.ts';
 import type { BreakerState, UpstreamHealth } from './upstream.ts';
 
@@ -35,61 +34,4 @@ export function healthOf(addresses: readonly IndexAddress[]): UpstreamHealth {
 function latest(times: readonly (number | undefined)[]): number | undefined {
   const known = times.filter((time) => time !== undefined);
   return known.length === 0 ? undefined : Math.max(...known);
-}
-
-export interface StateKeeperOptions {
-  readonly name: string;
-  readonly log: Logger;
-  readonly save: ((state: SavedHealth) => Promise<void>) | undefined;
-  readonly first: UpstreamHealth;
-}
-
-/** Says changes of an upstream's condition in the log and keeps the last one, one write at a time. */
-export class StateKeeper {
-  readonly #options: StateKeeperOptions;
-  #last: UpstreamHealth;
-  #waiting: UpstreamHealth | undefined;
-  #saving: Promise<void> | undefined;
-
-  constructor(options: StateKeeperOptions) {
-    this.#options = options;
-    this.#last = options.first;
-  }
-
-  changed(health: UpstreamHealth): void {
-    const { name, log, save } = this.#options;
-    if (health.state === this.#last.state && health.epoch === this.#last.epoch) return;
-    const { state, lastError } = health;
-    const fields = { upstream: name, state, before: this.#last.state, reason: lastError };
-    if (state === 'open') log.warn(fields, 'the upstream is down; stored files and stale pages are served');
-    else if (state === 'slow') log.warn(fields, 'the upstream is slow; stale pages are served meanwhile');
-    else log.info(fields, 'the upstream answers again');
-    this.#last = health;
-    if (!save) return;
-    this.#waiting = health;
-    this.#saving ??= this.#saveAll(save);
-  }
-
-  /** Waits until the last condition is kept. */
-  async stop(): Promise<void> {
-    await this.#saving;
-  }
-
-  async #saveAll(save: (state: SavedHealth) => Promise<void>): Promise<void> {
-    for (;;) {
-      const next = this.#waiting;
-      this.#waiting = undefined;
-      if (!next) {
-        this.#saving = undefined;
-        return;
-      }
-      const { retryAfter: _, ...kept } = next;
-      try {
-        await save(kept);
-      } catch (error) {
-        // The next change is another chance; until then only a restart would notice.
-        this.#options.log.error({ upstream: this.#options.name, err: error }, 'the state of the upstream is not kept');
-      }
-    }
-  }
 }

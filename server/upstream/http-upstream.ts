@@ -10,11 +10,12 @@ import { authorizationOf, type Credentials, withoutCredentials } from './credent
 import { within } from './deadline.ts';
 import { problemOf, UpstreamError, upstreamErrorOf } from './errors.ts';
 import { FileSource } from './file-source.ts';
-import { healthOf, type SavedHealth, StateKeeper } from './health.ts';
+import { healthOf, type SavedHealth } from './health.ts';
 import { IndexAddress } from './index-address.ts';
 import { Places } from './places.ts';
 import type { ProxySettings } from './proxy.ts';
 import { retrying } from './retry.ts';
+import { StateKeeper } from './state-keeper.ts';
 import type { Download, DownloadTarget, Upstream, UpstreamHealth, UpstreamPage } from './upstream.ts';
 import { Web } from './web.ts';
 
@@ -58,6 +59,11 @@ export interface HttpUpstreamOptions {
   readonly loadState?: () => Promise<SavedHealth | undefined>;
   /** Keeps how things stand; called after each change of state, one call at a time. */
   readonly saveState?: (state: SavedHealth) => Promise<void>;
+  /**
+   * How often to look at what is kept, milliseconds, when other processes keep the condition of the same index there: what they
+   * find counts here too. Absent: nobody else does.
+   */
+  readonly followEveryMs?: number;
   /** 0 to 1; for tests. */
   readonly random?: () => number;
   /** Instead of the system's resolver, for links that lead to other origins; for tests. */
@@ -113,7 +119,17 @@ export class HttpUpstream implements Upstream {
       idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
       places: new Places(options.maxFiles ?? 16, WAITING),
     });
-    this.#keeper = new StateKeeper({ name: this.name, log, save: options.saveState, first: this.health() });
+    const { followEveryMs: everyMs, loadState: load } = options;
+    const learn = (state: SavedHealth): void => {
+      for (const address of this.#addresses) address.learn(state);
+    };
+    this.#keeper = new StateKeeper({
+      name: this.name,
+      log,
+      save: options.saveState,
+      first: this.health(),
+      shared: everyMs === undefined || load === undefined ? undefined : { clock, everyMs, load, learn },
+    });
   }
 
   /** An upstream in the condition that was saved last. `start` and `stop` are the caller's. */
@@ -186,6 +202,7 @@ export class HttpUpstream implements Upstream {
 
   start(): void {
     for (const address of this.#addresses) address.breaker.start();
+    this.#keeper.start();
   }
 
   /** Cuts what is under way, waits for probes and for the state to be kept. */

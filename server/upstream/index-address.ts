@@ -110,6 +110,15 @@ export class IndexAddress {
     this.#failed({ of: 'file', kind: failure.kind, object: url.href }, failure);
   }
 
+  /** What another node has found of the index that this is an address of. */
+  learn(saved: SavedHealth): void {
+    if (saved.state !== 'closed' && (saved.lastFailureAt ?? 0) > (this.lastFailureAt ?? 0)) {
+      this.lastFailureAt = saved.lastFailureAt;
+      this.lastError = saved.lastError;
+    }
+    this.breaker.learn(saved);
+  }
+
   #ask(name: ProjectName, etag: string | undefined, signal: AbortSignal) {
     const { web, clock, pageMaxBytes } = this.#parts;
     return askPage({ web, clock, signal, maxBytes: pageMaxBytes }, { index: this.url, name, etag });

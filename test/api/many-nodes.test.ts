@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { makeBundle } from '../support/bundle.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
 import { startSharedEngines } from '../support/many-nodes.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
@@ -118,6 +119,69 @@ describe('a change made on one node is seen by the next request on another', { s
     assert.equal((await one.get(`/simple/demo/${first.filename}`)).status, 403);
   });
 });
+
+describe('nodes of one cellar', { skip: engines.skip }, () => {
+  it('know of an outage that one of them has found, and render the same page in it', async (t) => {
+    const up = await fakeUpstream(t);
+    const kept = makeWheel({ name: 'demo', version: '1.0' });
+    up.project('demo')
+      .add(kept)
+      .add(makeWheel({ name: 'demo', version: '2.0' }));
+    const clock = new FakeClock(Date.now());
+    const { cellar, one, other } = await twoNodes(t, { upstream: up.url, clock });
+    assert.deepEqual(await bytesOf(one, `/simple/demo/${kept.filename}`), kept.bytes);
+    const well = await etagOf(other);
+    up.order('*', { status: 503 });
+    for (const name of ['a', 'b', 'c'])
+      assert.equal((await whileTimePasses(clock, one.get(`/simple/${name}/`))).status, 502);
+    assert.equal(await conditionOf(one), 'open');
+    await until(clock, async () => (await conditionOf(other)) === 'open');
+    const before = up.requests('/simple/never/');
+    assert.equal((await other.get('/simple/never/')).status, 502);
+    assert.equal(up.requests('/simple/never/'), before);
+    const [here, there] = [await one.get('/simple/demo/', JSON_PAGE), await other.get('/simple/demo/', JSON_PAGE)];
+    assert.equal(here.headers.get('etag'), there.headers.get('etag'));
+    assert.notEqual(here.headers.get('etag'), well);
+    assert.match(await there.text(), /not stored here, and pypi has not answered since/);
+
+    const itsClock = new FakeClock(Date.now());
+    const third = await cellar.node({ upstream: up.url, clock: itsClock });
+    assert.equal(await conditionOf(third), 'open');
+    assert.equal(await etagOf(third), here.headers.get('etag'));
+    up.order('*');
+    for (const [node, time] of [
+      [third, itsClock],
+      [other, clock],
+    ] as const) {
+      await until(time, async () => (await conditionOf(node)) === 'closed');
+    }
+    assert.deepEqual([await etagOf(third), await etagOf(other)], [well, well]);
+  });
+});
+
+/** Runs a request to its end although it waits for the clock. */
+async function whileTimePasses<T>(clock: FakeClock, running: Promise<T>): Promise<T> {
+  let isOver = false;
+  const over = running.finally(() => {
+    isOver = true;
+  });
+  await until(clock, async () => isOver);
+  return await over;
+}
+
+/** Lets time pass until it is so. */
+async function until(clock: FakeClock, isSo: () => Promise<boolean>): Promise<void> {
+  for (let steps = 0; !(await isSo()); steps += 1) {
+    assert.ok(steps < 2_000, 'it never came to that');
+    await clock.advance(250);
+    await new Promise(setImmediate);
+  }
+}
+
+async function conditionOf(node: TestApp): Promise<string | undefined> {
+  const ready = (await (await node.get('/readyz')).json()) as { upstreams: { breaker: string }[] };
+  return ready.upstreams[0]?.breaker;
+}
 
 async function twoNodes(t: Parameters<typeof engines.cellar>[0], options: Parameters<SharedNode>[0] = {}) {
   const cellar = await engines.cellar(t);
