@@ -6,7 +6,8 @@ import type { Config } from './config/schema.ts';
 import { jobHandlers } from './jobs/handlers.ts';
 import { JobFeed } from './jobs/job-feed.ts';
 import { Jobs } from './jobs/jobs.ts';
-import { Runner } from './jobs/runner.ts';
+import { type LockHandlers, thenCheckLocks } from './jobs/lock-handlers.ts';
+import { type JobHandlers, Runner } from './jobs/runner.ts';
 import { createSchedule, recurringJobs } from './jobs/schedule.ts';
 import type { Logger } from './log.ts';
 import type { Reading } from './repository/build.ts';
@@ -28,11 +29,12 @@ export function composeJobs(
     readonly clock: Clock;
     readonly log: Logger;
     readonly reading: Reading;
+    readonly locks: LockHandlers;
   },
 ): ComposedJobs {
-  const { catalog, blobs, clock, log, reading } = parts;
+  const { catalog, blobs, clock, log, reading, locks } = parts;
   const feed = new JobFeed({ catalog, clock });
-  const handlers = jobHandlers({
+  const own = jobHandlers({
     catalog,
     blobs,
     clock,
@@ -40,6 +42,11 @@ export function composeJobs(
     keepFinishedMs: config.jobs.keepFinishedFor,
     repair: (digest, signal) => repairFromUpstream(digest, { catalog, proxied: reading.proxied, signal }),
   });
+  const handlers: JobHandlers = {
+    ...own,
+    ...locks,
+    'collect-garbage': thenCheckLocks(own['collect-garbage'], { catalog, clock }),
+  };
   const runner = new Runner(handlers, {
     catalog,
     clock,
@@ -51,7 +58,10 @@ export function composeJobs(
     catalog,
     clock,
     log,
-    recurring: recurringJobs({ collectGarbageEveryMs: config.jobs.collectGarbageEvery }),
+    recurring: [
+      ...recurringJobs({ collectGarbageEveryMs: config.jobs.collectGarbageEvery }),
+      { kind: 'check-locks', input: {}, everyMs: config.jobs.recheckLocksEvery },
+    ],
     onAdded: () => runner.wake(),
   });
   return {

@@ -20,6 +20,7 @@ import { ping } from './catalog/stats.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { composeBundles } from './compose-bundles.ts';
 import { composeJobs } from './compose-jobs.ts';
+import { composeMirroring } from './compose-mirroring.ts';
 import { composeUploads } from './compose-uploads.ts';
 import { composeUpstreams } from './compose-upstreams.ts';
 import type { Config } from './config/schema.ts';
@@ -57,6 +58,8 @@ export interface Parts {
   readonly version: string;
   /** Outbound proxies of the environment. */
   readonly proxies: ProxySettings;
+  /** `PATH` of the environment: where `git` is. */
+  readonly path: string | undefined;
   /** Sentences for administrators: shown at `/readyz` and on the front page. */
   readonly warnings: readonly string[];
 }
@@ -115,7 +118,12 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   if (main === undefined) throw new Error(`there is no index ${config.defaultIndex}`);
   const index = (name: string | undefined) => (name === undefined ? main : reading.indexes.get(name));
 
-  const work = composeJobs(config, { catalog, blobs, clock, log, reading });
+  const mirroring = await composeMirroring(config, {
+    ...{ catalog, blobs, keeper, clock, log, spoolDir, version, index },
+    proxies: parts.proxies ?? {},
+    path: parts.path,
+  });
+  const work = composeJobs(config, { catalog, blobs, clock, log, reading, locks: mirroring.handlers });
 
   const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
   const generation = new TokenGeneration(catalog, { shared: config.catalog.kind === 'postgres' });
@@ -179,6 +187,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       ...applications.routers,
       ...composeUploads(config, { catalog, blobs, keeper, access, clock, spoolDir, handler, index }).routers,
       maintenanceRoutes({ jobs: work.jobs, access }),
+      ...mirroring.routers({ jobs: work.jobs, access, originOf }),
       readOnlyRoutes({ mode: readOnly, access }),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
       indexRoutes({ handler, legacyJson: new LegacyJson({ access, isPublic, originOf }), index }),
@@ -204,6 +213,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       return { url, ...(firstToken === undefined ? {} : { firstToken }) };
     },
     stop: async () => {
+      mirroring.endStreams();
       const drained = requests.drain();
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());
@@ -216,6 +226,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       await closed;
       await applications.close();
       await work.stop();
+      await mirroring.close();
       await downloads.stop();
       await reading.stop();
       await Promise.all([...upstreams.values()].map((upstream) => upstream.stop()));

@@ -26,7 +26,8 @@ export async function serve({ file, version }: ServeOptions): Promise<number> {
     // pip is asked while the program is loaded: each takes a good part of a second.
     const [resolved, { compose }] = await Promise.all([resolveAuto(config, process.env), import('./compose.ts')]);
     for (const warning of resolved.warnings) log.warn(warning);
-    const app = await compose(resolved.config, { log, version, warnings: resolved.warnings });
+    const { PATH: path } = process.env;
+    const app = await compose(resolved.config, { log, version, path, warnings: resolved.warnings });
     const { url, firstToken } = await app.start();
     process.stdout.write(greeting(resolved.config, url, firstToken));
     await asked;

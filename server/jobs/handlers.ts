@@ -19,8 +19,8 @@ export interface HandlerParts {
 
 const PRUNED_AT_ONCE = 50;
 
-/** What is to be done for each kind of job. */
-export function jobHandlers(parts: HandlerParts): JobHandlers {
+/** What is to be done for each kind of job that looks after the server itself. */
+export function jobHandlers(parts: HandlerParts): Pick<JobHandlers, 'collect-garbage' | 'verify-blobs' | 'prune-jobs'> {
   const { catalog, clock, keepFinishedMs } = parts;
   return {
     'collect-garbage': async (job) =>

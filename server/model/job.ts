@@ -1,8 +1,32 @@
+/** How a lock is to be looked at. */
+export interface LockOptions {
+  /** The index it is installed from; the default one when absent. */
+  readonly index?: string;
+  /** What it is installed on, such as `cp311-manylinux_2_17_x86_64`; empty: everywhere. */
+  readonly targets: readonly string[];
+  /** Also sdists, and what they need to be built. */
+  readonly sdists: boolean;
+}
+
+/** What is to be done about a lock whose text is kept under its digest. */
+export interface LockJob extends LockOptions {
+  readonly lock: string;
+  /** Keep it under this name when it is stored. */
+  readonly keep?: string;
+  /** Fetch the kept lock anew from there; `null`: no longer. */
+  readonly watch?: { readonly url: string; readonly everyMs: number } | null;
+}
+
 /** What each kind of job is told to do. A new kind is a line here; the compiler then asks for its handler (`jobs/handlers.ts`). */
 export interface JobInputs {
   'collect-garbage': { readonly graceMs?: number };
   'verify-blobs': Record<never, never>;
   'prune-jobs': Record<never, never>;
+  'mirror-lock': LockJob;
+  'check-locks': Record<never, never>;
+  'watch-lock': { readonly name: string; readonly url: string; readonly everyMs: number };
+  /** Tells the webhook that a kept lock has stopped being ready. */
+  'notify-lock': { readonly name: string; readonly since: number };
 }
 export type JobKind = keyof JobInputs;
 

@@ -23,11 +23,43 @@ const INSIDE = listOf([
 // Where clouds keep their metadata (RFC 3927, 4291), and what is no address of one host.
 const NEVER = listOf(['169.254.0.0/16', 'fe80::/10', '224.0.0.0/3', 'ff00::/8']);
 
+/** Says where requests may go. What it refuses it throws as `UpstreamError`. */
+export interface Guard {
+  /** Is the origin trusted whatever its name resolves to? */
+  isOwn(url: URL): boolean;
+  /** What can be told without a look-up. */
+  check(url: URL): Promise<void>;
+  /** For sockets to origins that are not trusted. */
+  readonly lookup: LookupFunction;
+}
+
+/** Is it an address of this machine, of a network that is not public, of a cloud's metadata, or of no single host? */
+export function isPrivateAddress(address: string): boolean {
+  return isIn(NEVER, address) || isIn(INSIDE, address) || embedded(address).some(isPrivateAddress);
+}
+
+/** The IPv4 addresses that an IPv6 one leads to (RFC 3056, 4291, 6052). */
+function embedded(address: string): readonly string[] {
+  if (isIP(address) !== 6) return [];
+  const url = URL.parse(`http://[${address}]`);
+  const [head = '', tail = ''] = (url?.hostname ?? '').slice(1, -1).split('::');
+  const words = (text: string): string[] => (text === '' ? [] : text.split(':'));
+  const front = words(head);
+  const back = words(tail);
+  const all = [...front, ...Array<string>(Math.max(0, 8 - front.length - back.length)).fill('0'), ...back];
+  const [a = 0, b = 0, c = 0, , , , g = 0, h = 0] = all.map((word) => Number.parseInt(word, 16));
+  const dotted = (high: number, low: number): string => [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  if (a === 0x2002) return [dotted(b, c)];
+  const isNat64 = a === 0x64 && b === 0xff9b;
+  const isCompatible = all.slice(0, 6).every((word) => Number.parseInt(word, 16) === 0);
+  return isNat64 || isCompatible ? [dotted(g, h)] : [];
+}
+
 /**
  * Keeps links and redirects of an index from leading us to where only we can go. The index's own origins are always allowed. Other
  * addresses inside private networks are allowed only to an index that is inside one itself, link-local addresses to none.
  */
-export class AddressGuard {
+export class AddressGuard implements Guard {
   readonly #own: readonly URL[];
   readonly #resolve: Resolve;
 

@@ -2,13 +2,13 @@ import { Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici';
 import type { Clock } from '../clock.ts';
-import type { AddressGuard } from './address-guard.ts';
+import type { Guard } from './address-guard.ts';
 import { ConnectTimeoutError } from './errors.ts';
 import { type ProxySettings, proxyFor } from './proxy.ts';
 
 export interface ConnectionOptions {
   readonly clock: Clock;
-  readonly guard: AddressGuard;
+  readonly guard: Guard;
   readonly connectTimeoutMs: number;
   /** To one origin at once. */
   readonly maxConnections: number;
@@ -85,7 +85,7 @@ export class Connections {
     return ca === undefined ? {} : { ca: [...getCACertificates('default'), ca] };
   }
 
-  #connector(options: { readonly lookup?: AddressGuard['lookup'] }): buildConnector.connector {
+  #connector(options: { readonly lookup?: Guard['lookup'] }): buildConnector.connector {
     const connect = buildConnector({ ...this.#tls(), ...options, allowH2: false, timeout: 0 });
     return (target, callback) => {
       const timer = new AbortController();

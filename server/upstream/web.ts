@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import type { AddressGuard } from './address-guard.ts';
+import type { Guard } from './address-guard.ts';
 import { discard } from './body.ts';
 import type { Connections } from './connections.ts';
 import { UpstreamError, upstreamErrorOf } from './errors.ts';
@@ -8,7 +8,7 @@ const MAX_REDIRECTS = 5;
 
 export interface WebOptions {
   readonly connections: Connections;
-  readonly guard: AddressGuard;
+  readonly guard: Guard;
   readonly userAgent: string;
   /** `Authorization` by origin: sent there and nowhere else, however a request came there. */
   readonly credentials: ReadonlyMap<string, string>;

@@ -46,7 +46,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'server/browse': writing(),
   'server/uploads': [...writing(), ...archives()],
   'server/bundles': [...writing(), ...archives()],
-  'server/mirroring': [...writing(), ...archives(), 'server/repository', 'server/simple'],
+  'server/mirroring': [...writing(), ...archives(), 'server/repository', 'server/simple', 'server/upstream'],
   'server/jobs': [...services(), ...writing(), 'server/repository', 'server/upstream', 'server/failure.ts'],
 
   'server/http': [

@@ -1,0 +1,50 @@
+import { distributionOf, parseWheelFilename } from '../model/filename.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import type { LockEntry } from './lock.ts';
+import { markerMayApply } from './target-markers.ts';
+import { fitsTargets, type Target } from './targets.ts';
+
+/**
+ * The targets on which none of an entry's files could be installed although some are meant for their system. A project whose wheels are
+ * all for other systems (and that has no sdist) is taken to be needed there alone, as locks for all systems list it.
+ */
+export function uncovered(
+  entry: LockEntry,
+  filenames: readonly string[],
+  targets: readonly Target[],
+): readonly Target[] {
+  if (filenames.length === 0) return [];
+  return targets.filter(
+    (target) =>
+      markerMayApply(entry.marker, [target]) &&
+      !filenames.some((filename) => fitsTargets(filename, [target])) &&
+      filenames.some((filename) => isForSystem(filename, target)),
+  );
+}
+
+function isForSystem(filename: string, { platform }: Target): boolean {
+  const wheel = parseWheelFilename(filename);
+  return (
+    wheel === undefined || wheel.tags.some((tag) => tag.platform === 'any' || system(tag.platform) === system(platform))
+  );
+}
+
+function system(platform: string): string {
+  return /(?:linux|macosx|win)/.exec(platform)?.[0] ?? platform;
+}
+
+/** Those of an entry's files that would have to be built: its sdists, unless every target has a wheel and sdists are not asked for. */
+export function toBeBuilt<F extends { readonly filename: string }>(
+  project: ProjectName,
+  files: readonly F[],
+  { targets, sdists }: { readonly targets: readonly Target[]; readonly sdists: boolean },
+): readonly F[] {
+  const archives = files.filter(({ filename }) => distributionOf(filename, project).kind === 'sdist');
+  if (archives.length === 0 || sdists) return archives;
+  const wheels = files.filter(({ filename }) => filename.endsWith('.whl'));
+  const isCovered =
+    targets.length === 0
+      ? wheels.length > 0
+      : targets.every((target) => wheels.some(({ filename }) => fitsTargets(filename, [target])));
+  return isCovered ? [] : archives;
+}
