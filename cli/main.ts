@@ -3,6 +3,7 @@ import { bundleCommand } from './bundle.ts';
 import { eventsCommand } from './events.ts';
 import { explainCommand } from './explain.ts';
 import { CommandFailure } from './failure.ts';
+import { moveCommand } from './move.ts';
 import { readOnlyCommand } from './read-only.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
@@ -28,6 +29,7 @@ export async function main(argv: readonly string[], version: string): Promise<vo
   program.addCommand(statusCommand());
   program.addCommand(explainCommand());
   program.addCommand(readOnlyCommand());
+  program.addCommand(moveCommand(async () => (await import('../server/compose-move.ts')).moveCellar));
   for (const command of withSubcommands(program)) command.exitOverride().showHelpAfterError('(--help says more)');
   try {
     await program.parseAsync([...argv]);
