@@ -4,6 +4,7 @@ import type { Browse } from '../browse/overview.ts';
 import { problemOf } from '../failure.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ReadOnlyMode } from '../moving/read-only-mode.ts';
+import { onlyMethods } from './only-methods.ts';
 
 export interface HealthParts {
   readonly browse: Browse;
@@ -38,6 +39,7 @@ export function healthRoutes(parts: HealthParts): Router {
       ...(warnings.length === 0 ? {} : { warnings }),
     });
   });
+  router.all(['/livez', '/readyz'], onlyMethods('GET, HEAD'));
   return router;
 }
 
@@ -49,6 +51,7 @@ export function metricsRoutes({ metrics }: { readonly metrics: Metrics }): Route
     res.setHeader('Cache-Control', 'no-store');
     res.end(await metrics.registry.metrics());
   });
+  router.all('/metrics', onlyMethods('GET, HEAD'));
   return router;
 }
 

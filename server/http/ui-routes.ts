@@ -3,6 +3,7 @@ import helmet from 'helmet';
 import type { Browse } from '../browse/overview.ts';
 import { renderFrontPage } from '../ui/front-page.ts';
 import { STYLE } from '../ui/style.ts';
+import { onlyMethods } from './only-methods.ts';
 
 export interface UiParts {
   readonly browse: Browse;
@@ -50,5 +51,6 @@ export function uiRoutes(parts: UiParts): Router {
     res.setHeader('Cache-Control', 'max-age=3600');
     res.type('css').send(STYLE);
   });
+  router.all(['/', '/assets/style.css'], onlyMethods('GET, HEAD'));
   return router;
 }
