@@ -3,10 +3,12 @@ import { bundleCommand } from './bundle.ts';
 import { eventsCommand } from './events.ts';
 import { explainCommand } from './explain.ts';
 import { CommandFailure } from './failure.ts';
+import { gcCommand } from './gc.ts';
 import { moveCommand } from './move.ts';
 import { readOnlyCommand } from './read-only.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
+import { verifyCommand } from './verify.ts';
 import { yankCommand } from './yank.ts';
 
 /**
@@ -28,6 +30,8 @@ export async function main(argv: readonly string[], version: string): Promise<vo
   program.addCommand(eventsCommand());
   program.addCommand(statusCommand());
   program.addCommand(explainCommand());
+  program.addCommand(verifyCommand());
+  program.addCommand(gcCommand());
   program.addCommand(readOnlyCommand());
   program.addCommand(moveCommand(async () => (await import('../server/compose-move.ts')).moveCellar));
   for (const command of withSubcommands(program)) command.exitOverride().showHelpAfterError('(--help says more)');

@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import { Client, type ServerOptions, withServer } from './client.ts';
+import { beginJob, followJob } from './follow-job.ts';
+import { bytes, print, printJson } from './print.ts';
+
+interface GcOptions extends ServerOptions {
+  readonly detach?: true;
+  readonly json?: true;
+}
+
+interface Collection {
+  readonly checked: number;
+  readonly removed: number;
+  readonly removedBytes: number;
+  readonly adopted: number;
+}
+
+/** `stormcellar gc`: removes bytes that nothing has referred to for a day. */
+export function gcCommand(): Command {
+  return withServer(new Command('gc'))
+    .description('Remove bytes that nothing has referred to for a day. Servers do it daily of their own accord.')
+    .option('--detach', 'begin, and do not wait for the end')
+    .option('--json', 'print as JSON')
+    .action(async (options: GcOptions) => {
+      const client = new Client(options);
+      const id = await beginJob(client, '/admin/gc');
+      if (options.detach) return;
+      const job = await followJob(client, id, ({ counts }) => `gc: ${counts.checked ?? 0} blobs looked at`);
+      if (options.json) return printJson(job.result);
+      const { checked, removed, removedBytes, adopted } = job.result as unknown as Collection;
+      print(`${checked} blobs looked at, ${removed} removed (${bytes(removedBytes)})`);
+      if (adopted > 0)
+        print(`${adopted} were found without a row; they go when nothing has referred to them for a day`);
+    });
+}

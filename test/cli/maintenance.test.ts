@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { readdir, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fakeUpstream } from '../support/fake-upstream.ts';
+import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
+import { runCli } from '../support/run-cli.ts';
+import { digestOf } from '../support/spooled.ts';
+import { testApp } from '../support/test-app.ts';
+import { makeWheel } from '../support/wheel.ts';
+
+describe('stormcellar verify and gc', () => {
+  it('mend what upstream has, tell what nobody has, and remove what nothing refers to', async (t) => {
+    const upstream = await fakeUpstream(t);
+    const pulled = makeWheel({ name: 'pulled', version: '1.0' });
+    upstream.project('pulled').add(pulled);
+    const app = await testApp(t, { upstream: upstream.url });
+    assert.equal((await app.get(`/simple/pulled/${pulled.filename}`)).status, 200);
+    const mine = makeWheel({ name: 'mine', version: '1.0' });
+    const body = multipart(partsOf(mine));
+    const sent = await app.admin('/legacy/', { method: 'POST', headers: multipartHeaders(body), body });
+    assert.equal(sent.status, 200);
+    const env = { STORMCELLAR_URL: app.url, STORMCELLAR_TOKEN: app.token };
+    const sound = await runCli(['verify'], env);
+    assert.equal(sound.status, 0, sound.stderr);
+    assert.match(sound.stdout, /^4 blobs read, .*: 0 corrupt, 0 missing, 0 of them mended\n$/);
+
+    const files = await readdir(join(app.dataDir, 'blobs'), { recursive: true });
+    const pathOf = (digest: string) => {
+      const found = files.find((path) => path.endsWith(digest));
+      assert.ok(found);
+      return join(app.dataDir, 'blobs', found);
+    };
+    await writeFile(pathOf(pulled.sha256), 'other bytes');
+    const mended = await runCli(['verify', '--json'], env);
+    assert.equal(mended.status, 0, mended.stderr);
+    const told = JSON.parse(mended.stdout) as { corrupt: number; repaired: number; damaged: { key: string }[] };
+    assert.deepEqual([told.corrupt, told.repaired, told.damaged.map(({ key }) => key)], [1, 1, [pulled.sha256]]);
+
+    await unlink(pathOf(mine.sha256));
+    const lost = await runCli(['verify'], env);
+    assert.equal(lost.status, 1);
+    assert.match(
+      lost.stdout,
+      new RegExp(`1 missing, 0 of them mended\\n  ${digestOf(mine.bytes)}  missing, nobody has it\\n$`),
+    );
+    assert.match(lost.stderr, /1 blobs are damaged and nobody has them/);
+
+    const gc = await runCli(['gc'], env);
+    assert.equal(gc.status, 0, gc.stderr);
+    assert.match(gc.stdout, /^\d+ blobs looked at, 0 removed \(0 B\)\n$/);
+    const detached = await runCli(['gc', '--detach'], env);
+    assert.deepEqual([detached.status, detached.stdout], [0, '']);
+    assert.match(detached.stderr, /^job \S+\n$/);
+    const refused = await runCli(['verify'], { STORMCELLAR_URL: app.url });
+    assert.deepEqual([refused.status, refused.stdout], [1, '']);
+  });
+});
