@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { expireBundles } from './bundles/expire-all.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
@@ -45,6 +46,11 @@ export function composeJobs(
   const handlers: JobHandlers = {
     ...own,
     ...locks,
+    'expire-bundles': async (job) =>
+      await expireBundles(
+        { catalog, clock, rules: config },
+        { actor: job.actor, signal: job.signal, onProgress: (soFar) => job.progress({ ...soFar }) },
+      ),
     'collect-garbage': thenCheckLocks(own['collect-garbage'], { catalog, clock }),
   };
   const runner = new Runner(handlers, {
@@ -61,6 +67,8 @@ export function composeJobs(
     recurring: [
       ...recurringJobs({ collectGarbageEveryMs: config.jobs.collectGarbageEvery }),
       { kind: 'check-locks', input: {}, everyMs: config.jobs.recheckLocksEvery },
+      // What it lets go is garbage from then on.
+      { kind: 'expire-bundles', input: {}, everyMs: config.jobs.collectGarbageEvery },
     ],
     onAdded: () => runner.wake(),
   });

@@ -22,6 +22,8 @@ export interface JobInputs {
   'collect-garbage': { readonly graceMs?: number };
   'verify-blobs': Record<never, never>;
   'prune-jobs': Record<never, never>;
+  /** Removes bundle versions that retention does not keep. */
+  'expire-bundles': Record<never, never>;
   'mirror-lock': LockJob;
   'check-locks': Record<never, never>;
   'watch-lock': { readonly name: string; readonly url: string; readonly everyMs: number };

@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeBundle } from '../support/bundle.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { sha256Of } from '../support/wheel.ts';
 
@@ -248,6 +249,18 @@ test('retention lets old versions go, never what a channel points to or pointed 
   assert.deepEqual(names(ran), ['4']);
   const left = ((await json(app.get('/bundles/myapp'))).versions as Json[]).map(({ version }) => version);
   assert.deepEqual(left, ['6', '5', '3', '2', '1']);
+});
+
+test('retention runs by itself every day', async (t) => {
+  const clock = new FakeClock();
+  const app = await testApp(t, { clock, config: { retention: { '*': { keep: 1 } } } });
+  for (const version of ['1', '2', '3']) {
+    await put(app, version, makeBundle('myapp', version).bytes);
+    await clock.advance(1000);
+  }
+  await clock.advance(24 * 60 * 60_000);
+  for (let left = 3; left > 1; ) left = ((await json(app.get('/bundles/myapp'))).versions as Json[]).length;
+  assert.equal((await json(app.get('/bundles/myapp/@latest'))).version, '3');
 });
 
 test('a bill of materials lists what is inside', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, type TestContext, test } from 'node:test';
-import { expireVersions, findExpired } from '../../../server/catalog/bundle-retention.ts';
+import { expireBundles } from '../../../server/bundles/expire-all.ts';
+import { expireVersions, findExpired, setRetention } from '../../../server/catalog/bundle-retention.ts';
 import { holdersOf, holdersOfDigest } from '../../../server/catalog/bundle-search.ts';
 import { findLatest, listVersions, publishVersion, removeVersions } from '../../../server/catalog/bundles.ts';
 import type { Catalog } from '../../../server/catalog/catalog.ts';
@@ -18,6 +19,7 @@ import {
 } from '../../../server/model/bundle.ts';
 import { parseProjectName } from '../../../server/model/project-name.ts';
 import { Problem, type ProblemSlug } from '../../../server/problem.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { digestOf } from '../../support/spooled.ts';
 import { MIGRATIONS_DIR, testCatalog } from '../../support/test-catalog.ts';
 import { startTestPostgres } from '../../support/test-postgres.ts';
@@ -191,6 +193,28 @@ function channelsOn(engine: string, open: (t: TestContext) => Promise<Catalog>, 
         catalog.write(() => publishVersion(version('1'), { actor, lock: { ...lock, digest: digestOf('other') } })),
         'bundle-exists',
       );
+    });
+
+    test('the job lets go what the configuration says, of every application, unless it has a setting of its own', async (t) => {
+      const catalog = await open(t);
+      for (const name of ['aaa', 'myapp', 'zzz']) {
+        for (const [at, text] of ['1', '2', '3'].entries()) {
+          await catalog.write(() =>
+            publishVersion({ ...version(text), app: parseAppName(name), createdAt: at }, { actor }),
+          );
+        }
+      }
+      await catalog.write(() => setRetention(app, { keep: null, keepPerChannel: null }, { actor, at: 5 }));
+      const rules = { retention: { '*': { keep: 2, keepPerChannel: 2 }, zzz: { keep: 1, keepPerChannel: null } } };
+      const run = (signal: AbortSignal) =>
+        expireBundles({ catalog, clock: new FakeClock(), rules }, { actor: { name: 'schedule' }, signal });
+      await assert.rejects(run(AbortSignal.abort(new Error('stopping'))), /stopping/);
+      assert.deepEqual(await run(new AbortController().signal), { apps: 3, removed: 3, removedBytes: 3 });
+      assert.deepEqual(await run(new AbortController().signal), { apps: 3, removed: 0, removedBytes: 0 });
+      const left = await catalog.read(() => listVersions(app, { limit: 10 }));
+      assert.equal(left.length, 3);
+      const [event] = await catalog.read(() => listEvents({ kind: 'bundle-expired', limit: 1 }));
+      assert.deepEqual([event?.by, event?.subject], ['schedule', 'bundle/zzz']);
     });
 
     test('what channels point to, pointed to last or would go back to is never let go', async (t) => {
