@@ -35,6 +35,7 @@ import { indexRoutes } from './http/index-routes.ts';
 import { LegacyJson } from './http/legacy-json.ts';
 import { maintenanceRoutes } from './http/maintenance-routes.ts';
 import { oidcRoutes } from './http/oidc-routes.ts';
+import { problemRoutes } from './http/problem-routes.ts';
 import { readOnlyRoutes } from './http/read-only-routes.ts';
 import { RequestsUnderWay } from './http/requests-under-way.ts';
 import { tokenRoutes } from './http/token-routes.ts';
@@ -189,6 +190,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       maintenanceRoutes({ jobs: work.jobs, access }),
       ...mirroring.routers({ jobs: work.jobs, access, originOf }),
       readOnlyRoutes({ mode: readOnly, access }),
+      problemRoutes(),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
       indexRoutes({ handler, legacyJson: new LegacyJson({ access, isPublic, originOf }), index }),
       uiRoutes({ browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),

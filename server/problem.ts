@@ -1,6 +1,6 @@
 /**
  * The single list of problems a caller may see: slug to status and title. The wire form is in `http/problem-response.ts`.
- * A slug is part of the API: it may be added, never renamed.
+ * A slug is part of the API: it may be added, never renamed. What it means is told in `http/problem-notes.ts`.
  */
 export const PROBLEMS = {
   'malformed-request': { status: 400, title: 'The request is malformed' },
