@@ -4,6 +4,7 @@ import { problemOf } from '../failure.ts';
 import type { Problem, ProblemSlug } from '../problem.ts';
 import { answerBeforeBody, isBodyPending } from './drain.ts';
 import { contextOf } from './request-context.ts';
+import { forLog, pathOf } from './request-log.ts';
 
 /** `text`: index and upload routes, for pip and twine. `problem+json`: everything else (RFC 9457). */
 export type ProblemStyle = 'text' | 'problem+json';
@@ -112,14 +113,13 @@ function logProblem(
   { problem, status }: { problem: Problem; status: number },
 ): void {
   const { id, log } = contextOf(req);
-  const path = req.url?.split('?', 1)[0];
   const fields = {
     id,
     method: req.method,
-    path,
+    path: forLog(pathOf(req)),
     status,
     problem: problem.slug,
-    detail: problem.detail,
+    detail: forLog(problem.detail),
   };
   if (problem.status < 500) log.info(fields, 'request refused');
   else if (res.destroyed || req.socket.destroyed)
