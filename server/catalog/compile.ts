@@ -19,8 +19,18 @@ export class ScriptCompiler {
     this.#compiler = compiler;
   }
 
+  /** Throws `TypeError` for a number that is no integer: there are no other columns, and only some engines would say so. */
   compile(query: Query): Compiled {
-    const { statement, values } = query;
+    const compiled = this.#bind(query);
+    for (const parameter of compiled.parameters) {
+      if (typeof parameter === 'number' && !Number.isSafeInteger(parameter)) {
+        throw new TypeError(`${parameter} is not an integer: ${compiled.sql}`);
+      }
+    }
+    return compiled;
+  }
+
+  #bind({ statement, values }: Query): Compiled {
     if (values === undefined) return this.#compile(statement);
     let kept = this.#kept.get(statement);
     if (kept === undefined) {

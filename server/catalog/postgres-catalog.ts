@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { systemClock } from '../clock.ts';
 import type { Catalog, Script } from './catalog.ts';
 import { CatalogUnavailableError } from './errors.ts';
 import { PostgresFault, translate } from './postgres-errors.ts';
@@ -7,8 +7,10 @@ import { PostgresSession } from './postgres-session.ts';
 import { Semaphore } from './semaphore.ts';
 import { StatementNames } from './statement-names.ts';
 
+// Pauses are for a real server and other nodes, so they are always taken in real time.
 const LOST_TRIES = 4;
 const CONFLICT_TRIES = 40;
+const TAKEN_TRIES = 3;
 const LONGEST_PAUSE_MS = 200;
 /** How long to find out what became of a commit whose answer was lost. */
 const OUTCOME_TRIES = 50;
@@ -21,14 +23,12 @@ const CLOSE_MS = 5000;
  */
 export class PostgresCatalog implements Catalog {
   readonly #pool: PostgresPool;
-  readonly #clock: Clock;
   readonly #names = new StatementNames();
   /** Writes wait for each other before they take a connection, so that reads always find one. */
   readonly #writers: Semaphore;
 
-  constructor(pool: PostgresPool, { clock, writers }: { readonly clock: Clock; readonly writers: number }) {
+  constructor(pool: PostgresPool, { writers }: { readonly writers: number }) {
     this.#pool = pool;
-    this.#clock = clock;
     this.#writers = new Semaphore(writers);
   }
 
@@ -43,7 +43,7 @@ export class PostgresCatalog implements Catalog {
   async close(): Promise<void> {
     await this.#writers.idle();
     // A server that is away does not take leave.
-    await Promise.race([this.#pool.close(), this.#clock.sleep(CLOSE_MS)]);
+    await Promise.race([this.#pool.close(), systemClock.sleep(CLOSE_MS)]);
   }
 
   #session(connection: ConstructorParameters<typeof PostgresSession>[0]): PostgresSession {
@@ -57,10 +57,9 @@ export class PostgresCatalog implements Catalog {
         return await work();
       } catch (error) {
         if (!(error instanceof PostgresFault)) throw error;
-        const tries = error.isConflict ? CONFLICT_TRIES : error.isLost ? LOST_TRIES : 0;
-        if (attempt >= tries) throw translate(error);
+        if (attempt >= triesAfter(error)) throw translate(error);
         const pauseMs = Math.min(2 ** attempt, LONGEST_PAUSE_MS);
-        await this.#clock.sleep(Math.ceil(pauseMs * (0.5 + Math.random())));
+        await systemClock.sleep(Math.ceil(pauseMs * (0.5 + Math.random())));
       }
     }
   }
@@ -107,10 +106,16 @@ export class PostgresCatalog implements Catalog {
       } catch (error) {
         if (!(error instanceof PostgresFault) || !error.isLost) throw error;
       }
-      await this.#clock.sleep(OUTCOME_PAUSE_MS);
+      await systemClock.sleep(OUTCOME_PAUSE_MS);
     }
     throw new CatalogUnavailableError(
       'The connection broke while a change was being committed: it may have been made or not',
     );
   }
+}
+
+function triesAfter(fault: PostgresFault): number {
+  if (fault.isConflict) return CONFLICT_TRIES;
+  if (fault.isTaken) return TAKEN_TRIES;
+  return fault.isLost ? LOST_TRIES : 0;
 }

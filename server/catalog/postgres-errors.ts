@@ -19,6 +19,14 @@ export class PostgresFault extends Error {
   }
 
   /**
+   * A key is taken. Of two serializable transactions that add one at the same time the second may be told this instead of a
+   * conflict (https://www.postgresql.org/docs/current/transaction-iso.html#XACT-SERIALIZABLE): run again, it sees the other's row.
+   */
+  get isTaken(): boolean {
+    return this.code === '23505';
+  }
+
+  /**
    * The connection is of no use any more, or never was: it broke, the server shuts down, starts up, or has become a read-only
    * standby. Another one may do; what ran in a transaction that was not being committed is undone.
    */

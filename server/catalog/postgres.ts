@@ -34,7 +34,7 @@ export async function openPostgres(options: PostgresOptions): Promise<Catalog> {
         await pool.use((connection) => checkServer(connection, clock, options.maxClockSkewMs ?? 30_000));
         const applied = await pool.use((connection) => bringUpToDate(connection, migrations, clock));
         if (applied.length > 0) log?.info({ migrations: applied }, 'the catalog has the schema of this version now');
-        return new PostgresCatalog(pool, { clock, writers: Math.max(1, Math.floor((options.poolSize ?? 10) / 2)) });
+        return new PostgresCatalog(pool, { writers: Math.max(1, Math.floor((options.poolSize ?? 10) / 2)) });
       } catch (error) {
         if (!(error instanceof PostgresFault)) throw error;
         const refused = refusal(error);

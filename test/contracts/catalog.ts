@@ -170,6 +170,16 @@ export function catalogContract(
       assert.deepEqual({ ...row }, { max: large, sum: large + 1, count: 2 });
     });
 
+    test('a number that is no integer is refused', async (catalog) => {
+      for (const size of [1.5, Number.NaN, 2 ** 60]) {
+        await assert.rejects(
+          catalog.write(() => run(insert('a', size))),
+          TypeError,
+        );
+      }
+      assert.equal(await catalog.read(() => first(sizeOf('a'))), undefined);
+    });
+
     test('text is ordered and compared byte by byte, LIKE included', async (catalog) => {
       const names = ['a-b', 'a', 'Z', 'ä', 'aa', 'a_b', '中', '😀', "it's"];
       await catalog.write(() => run(sql.insertInto('blob').values(names.map((digest) => blob(digest)))));

@@ -33,7 +33,7 @@ export class FakeClock implements Clock {
     signal?.throwIfAborted();
     if (ms <= 0) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const sleeper = { dueAt: this.#now + ms, wake: resolve };
+    const sleeper = { dueAt: Math.ceil(this.#now + ms), wake: resolve };
     const abort = () => reject(signal?.reason);
     this.#sleepers.add(sleeper);
     signal?.addEventListener('abort', abort, { once: true });
