@@ -1,9 +1,13 @@
 import { Command, CommanderError } from 'commander';
 import { bundleCommand } from './bundle.ts';
+import { drillCommand } from './drill.ts';
 import { eventsCommand } from './events.ts';
 import { explainCommand } from './explain.ts';
 import { CommandFailure } from './failure.ts';
 import { gcCommand } from './gc.ts';
+import { jobsCommand } from './jobs.ts';
+import { locksCommand } from './locks.ts';
+import { mirrorCommand } from './mirror.ts';
 import { moveCommand } from './move.ts';
 import { readOnlyCommand } from './read-only.ts';
 import { statusCommand } from './status.ts';
@@ -25,6 +29,10 @@ export async function main(argv: readonly string[], version: string): Promise<vo
   program.addCommand(serveCommand(version));
   program.addCommand(configCommand());
   program.addCommand(bundleCommand());
+  program.addCommand(mirrorCommand());
+  program.addCommand(drillCommand());
+  program.addCommand(locksCommand());
+  program.addCommand(jobsCommand());
   program.addCommand(tokenCommand());
   program.addCommand(yankCommand());
   program.addCommand(eventsCommand());

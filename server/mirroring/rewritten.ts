@@ -5,7 +5,15 @@ import type { JobItem } from '../model/job.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import { keptOtherwise } from './kept-sources.ts';
-import { type KnownFile, type LockChanges, type LockEntry, type LockText, lacksHash, type NewSource } from './lock.ts';
+import {
+  type KnownFile,
+  type Lock,
+  type LockChanges,
+  type LockEntry,
+  type LockText,
+  lacksHash,
+  type NewSource,
+} from './lock.ts';
 import { rewriteLock } from './lock-formats.ts';
 import type { OpenedLock } from './lock-orders.ts';
 import { keptAddress, type SourceOrigin } from './source-key.ts';
@@ -39,11 +47,12 @@ export async function rewrittenLock(
   const kept = await keptByJob(opened, job);
   const sources = new Map<number, NewSource>();
   const files = new Map<number, readonly KnownFile[]>();
+  const takesHashes = mayHaveHashes(lock);
   for (const [at, entry] of lock.entries.entries()) {
     const record = kept.sources.get(entry.place) ?? (await keptOtherwise(job.catalog, entry));
     const source = record === undefined ? undefined : newSource(record, entry, options);
     if (source !== undefined) sources.set(at, source);
-    if (entry.source.kind !== 'index' || !lacksHash(entry)) continue;
+    if (entry.source.kind !== 'index' || !lacksHash(entry) || !takesHashes) continue;
     files.set(
       at,
       (kept.files.get(releaseKey(entry)) ?? []).map((file) => ({
@@ -65,6 +74,16 @@ export async function rewrittenLock(
     },
   };
   return rewriteLock(text, changes);
+}
+
+/**
+ * Can the lock bear more hashes? pip wants a hash of every requirement as soon as there is one, and cannot have one of a requirement whose
+ * version only a constraint tells.
+ */
+function mayHaveHashes({ format, entries }: Lock): boolean {
+  const isOpen = ({ isConstraint, source, version, hashes }: LockEntry): boolean =>
+    !isConstraint && source.kind === 'index' && version === undefined && hashes.length === 0;
+  return format !== 'requirements-txt' || !entries.some(isOpen);
 }
 
 /** What the job stored: archives by the place of their requirement, and files by project and version where the lock lacks hashes. */

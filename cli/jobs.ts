@@ -1,0 +1,90 @@
+import { Command } from 'commander';
+import { Client, type ServerOptions, withServer } from './client.ts';
+import { CommandFailure } from './failure.ts';
+import { type FileView, fileLine, followJob, type JobView } from './job-follow.ts';
+import { plain, print, printJson, printTable } from './print.ts';
+
+interface Options extends ServerOptions {
+  readonly json?: true;
+}
+
+/** `stormcellar jobs [show|follow|cancel]`: what the server does in the background. */
+export function jobsCommand(): Command {
+  const command = withServer(new Command('jobs'))
+    .description('Jobs of the server, newest first.')
+    .option('--state <state>', 'only queued, running, succeeded, failed or cancelled ones')
+    .option('--json', 'print as JSON')
+    .action(list);
+  command.addCommand(
+    withServer(new Command('show'))
+      .description('Show a job, and what came of each thing that it had to do.')
+      .argument('<id>')
+      .option('--json', 'print as JSON')
+      .action(show),
+  );
+  command.addCommand(
+    withServer(new Command('follow'))
+      .description('Follow a job to its end. Exit code 1 when it does not succeed.')
+      .argument('<id>')
+      .option('--json', 'print the job as JSON at the end')
+      .action(follow),
+  );
+  command.addCommand(withServer(new Command('cancel')).description('Give up jobs.').argument('<id...>').action(cancel));
+  return command;
+}
+
+async function list(options: Options & { readonly state?: string }): Promise<void> {
+  const { jobs } = await new Client(options).json<{ jobs: JobView[] }>('/admin/jobs', {
+    query: { state: options.state },
+  });
+  if (options.json) return printJson(jobs);
+  printTable(
+    ['ID', 'KIND', 'STATE', 'BY', 'MADE', 'FINISHED', 'ERROR'],
+    jobs.map(({ id, kind, state, by, createdAt, finishedAt, error }) => [
+      id,
+      kind,
+      state,
+      by,
+      createdAt,
+      finishedAt ?? '',
+      error ?? '',
+    ]),
+  );
+}
+
+async function show(id: string, options: Options): Promise<void> {
+  const client = new Client(options);
+  const path = `/admin/jobs/${encodeURIComponent(id)}`;
+  const files: FileView[] = [];
+  let job: JobView | undefined;
+  for (let query: string | null = '?'; query !== null; ) {
+    const page: JobView & { files: FileView[]; next: string | null } = await client.json(path + query);
+    job = page;
+    files.push(...page.files);
+    query = page.next;
+  }
+  const outcomes = [...new Map(files.map((file) => [file.key, file])).values()];
+  if (options.json) return printJson({ ...job, files: outcomes, next: undefined });
+  if (job === undefined) return;
+  print(plain(`${job.id}  ${job.kind}  ${job.state}  by ${job.by}, ${job.createdAt}`));
+  if (job.error !== null) print(plain(job.error));
+  const counts = Object.entries(job.counts).map(([name, count]) => `${name} ${count}`);
+  if (counts.length > 0) print(counts.join(', '));
+  for (const file of outcomes) print(fileLine(file));
+}
+
+async function follow(id: string, options: Options): Promise<void> {
+  const job = await followJob(new Client(options), id, { isQuiet: options.json === true });
+  if (options.json) printJson(job);
+  else print(plain(`${job.id} ${job.state}`));
+  if (job.state !== 'succeeded') throw new CommandFailure(plain(job.error ?? `The job is ${job.state}.`));
+}
+
+async function cancel(ids: readonly string[], options: ServerOptions): Promise<void> {
+  const client = new Client(options);
+  for (const id of ids) {
+    const job = await client.json<JobView>(`/admin/jobs/${encodeURIComponent(id)}`, { method: 'DELETE' });
+    const isOver = ['succeeded', 'failed', 'cancelled'].includes(job.state);
+    print(plain(`${id} ${isOver ? job.state : 'is told to stop'}`));
+  }
+}

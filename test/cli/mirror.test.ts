@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { fakeUpstream } from '../support/fake-upstream.ts';
+import { runCli } from '../support/run-cli.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { testApp } from '../support/test-app.ts';
+import { makeWheel } from '../support/wheel.ts';
+
+const A = makeWheel({ name: 'alpha', version: '1.0' });
+const B = makeWheel({ name: 'beta', version: '2.0' });
+
+async function prepared(t: TestContext) {
+  const up = await fakeUpstream(t);
+  up.project('alpha').add(A);
+  up.project('beta').add(B);
+  const app = await testApp(t, { upstream: up.url });
+  const dir = await tempDir(t);
+  const cli = (...args: readonly string[]) => runCli(args, { STORMCELLAR_URL: app.url, STORMCELLAR_TOKEN: app.token });
+  return { up, app, dir, cli };
+}
+
+test('mirror, drill, list and drop a lock whose parts lie beside it', async (t) => {
+  const { up, dir, cli } = await prepared(t);
+  await mkdir(join(dir, 'sub'));
+  const lock = join(dir, 'requirements.txt');
+  await writeFile(lock, '# top\n-r sub/base.txt\nalpha==1.0\n');
+  await writeFile(join(dir, 'sub', 'base.txt'), '-c limits.txt\nbeta\n');
+  await writeFile(join(dir, 'sub', 'limits.txt'), 'beta==2.0\n');
+
+  const before = await cli('drill', '-r', lock);
+  assert.equal(before.status, 1);
+  assert.match(before.stdout, /^NAME +VERSION +FILE +WHY\n/);
+  assert.match(before.stdout, /alpha +1\.0 +pypi was never asked/);
+  assert.equal(before.stderr, 'not ready: 2 missing\n');
+
+  const output = join(dir, 'out', 'requirements.txt');
+  const mirrored = await cli('mirror', '-r', lock, '-o', output, '--keep', 'shop');
+  assert.equal(mirrored.status, 0, mirrored.stderr);
+  assert.match(mirrored.stdout, /^requirements\.txt is outage-proof: 2 entries, 2 files stored, 0 here already \(/);
+  assert.match(mirrored.stderr, /^job \S+\n(stored .*\n){2}.*is written\n$/);
+  // A hash would make pip want one of beta as well, whose version only the constraint tells.
+  assert.equal(await readFile(output, 'utf8'), await readFile(lock, 'utf8'));
+  assert.match(await readFile(join(dir, 'out', 'sub', 'base.txt'), 'utf8'), /^-c limits\.txt\nbeta/);
+
+  await up.refuse();
+  const after = await cli('drill', '-r', output, '--json');
+  assert.equal(after.status, 0, after.stderr);
+  assert.equal(JSON.parse(after.stdout).ready, true);
+  assert.match((await cli('locks')).stdout, /^NAME +READY.*\nshop +yes /);
+  assert.match((await cli('locks', 'show', 'shop')).stdout, /^shop: ready since /);
+  assert.equal((await cli('locks', 'get', 'shop')).stdout, await readFile(lock, 'utf8'));
+  assert.match((await cli('jobs')).stdout, /mirror-lock +succeeded/);
+  assert.equal((await cli('locks', 'drop', 'shop')).status, 0);
+  assert.equal((await cli('locks', '--json')).stdout, '[]\n');
+});
+
+test('what cannot be had is named, with exit code 1; wrong use has 2', async (t) => {
+  const { dir, cli } = await prepared(t);
+  const lock = join(dir, 'requirements.txt');
+  await writeFile(lock, 'alpha==1.0\nbeta==9\n');
+  const failed = await cli('mirror', '-r', lock, '-o', join(dir, 'new.txt'));
+  assert.equal(failed.status, 1);
+  assert.match(failed.stderr, /failed: beta 9 could not be had: the index lists no file of version 9/);
+  const id = /^job (\S+)/.exec(failed.stderr)?.[1] ?? '';
+  assert.match((await cli('jobs', 'show', id)).stdout, /failed +beta 9: the index lists no file of version 9/);
+  assert.equal((await cli('mirror', '-r', join(dir, 'none.txt'))).status, 2);
+  assert.equal((await cli('mirror', '-r', lock, '--watch', 'https://a.example/')).status, 2);
+  const bad = join(dir, 'uv.lock');
+  await writeFile(bad, 'version = ');
+  const refused = await cli('mirror', '-r', bad);
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /line 1/);
+});
