@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { Client, type ServerOptions, withServer } from './client.ts';
 import { CommandFailure } from './failure.ts';
-import { type FileView, fileLine, followJob, type JobView } from './job-follow.ts';
+import { type FileView, fileLine, followEvents, type JobView } from './job-events.ts';
 import { plain, print, printJson, printTable } from './print.ts';
 
 interface Options extends ServerOptions {
@@ -74,7 +74,7 @@ async function show(id: string, options: Options): Promise<void> {
 }
 
 async function follow(id: string, options: Options): Promise<void> {
-  const job = await followJob(new Client(options), id, { isQuiet: options.json === true });
+  const job = await followEvents(new Client(options), id, { isQuiet: options.json === true });
   if (options.json) printJson(job);
   else print(plain(`${job.id} ${job.state}`));
   if (job.state !== 'succeeded') throw new CommandFailure(plain(job.error ?? `The job is ${job.state}.`));

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Client, type ServerOptions, withServer } from './client.ts';
 import { CommandFailure } from './failure.ts';
-import { followJob, type JobView } from './job-follow.ts';
+import { followEvents, type JobView } from './job-events.ts';
 import { type LockBody, type LockFileOptions, lockBody, withLock } from './lock-file.ts';
 import { bytes, note, plain, print, printJson } from './print.ts';
 
@@ -44,7 +44,7 @@ async function mirror(options: MirrorOptions): Promise<void> {
   const call = { ...body, ...(keep === undefined ? {} : { keep }), ...watched };
   const { id } = await client.json<{ id: string }>('/admin/mirror', { method: 'POST', json: call });
   if (!json) note(`job ${id}`);
-  const job = await followJob(client, id, { isQuiet: json === true });
+  const job = await followEvents(client, id, { isQuiet: json === true });
   if (json) printJson(await client.json(`/admin/jobs/${encodeURIComponent(id)}`));
   else if (job.state === 'succeeded') print(summary(body, job));
   if (job.state !== 'succeeded')

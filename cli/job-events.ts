@@ -37,7 +37,11 @@ const PAUSE_MS = 1000;
  * Follows a job to its end: one line that changes on a terminal, elsewhere a line for each thing. Goes on when the line breaks. Throws
  * `CommandFailure` when it cannot.
  */
-export async function followJob(client: Client, id: string, options: { readonly isQuiet: boolean }): Promise<JobView> {
+export async function followEvents(
+  client: Client,
+  id: string,
+  options: { readonly isQuiet: boolean },
+): Promise<JobView> {
   const line = new JobLine(options.isQuiet);
   let seen = 0;
   for (let tries = 0; ; tries += 1) {
