@@ -48,6 +48,7 @@ import { ReadOnlyMode, refuseUnfinishedCopy } from './moving/read-only-mode.ts';
 import { buildReading, type RepositorySetting } from './repository/build.ts';
 import { Pages } from './repository/pages.ts';
 import { refreshEverywhere } from './repository/refresh-everywhere.ts';
+import { RefreshTurns } from './repository/refresh-turns.ts';
 import { Downloads } from './upstream/download.ts';
 import type { ProxySettings } from './upstream/proxy.ts';
 import type { Upstream } from './upstream/upstream.ts';
@@ -111,9 +112,22 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     maxAtOnce: config.limits.downloads,
     onNotStored: () => metrics.notStored(),
   });
+  const isShared = config.catalog.kind === 'postgres';
+  const turns = isShared ? new RefreshTurns({ catalog, clock, log }) : undefined;
+  await turns?.sweep();
   const reading = buildReading(
     { repositories: repositorySettings(config, upstreams), indexes: new Map(Object.entries(config.indexes)) },
-    { catalog, blobs, keeper, downloads, clock, log, spoolDir, maxFiles: config.limits.pageFiles },
+    {
+      catalog,
+      blobs,
+      keeper,
+      downloads,
+      clock,
+      log,
+      spoolDir,
+      maxFiles: config.limits.pageFiles,
+      ...(turns && { turns }),
+    },
   );
   const main = reading.indexes.get(config.defaultIndex);
   if (main === undefined) throw new Error(`there is no index ${config.defaultIndex}`);
@@ -127,7 +141,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const work = composeJobs(config, { catalog, blobs, clock, log, reading, locks: mirroring.handlers });
 
   const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
-  const generation = new TokenGeneration(catalog, { shared: config.catalog.kind === 'postgres' });
+  const generation = new TokenGeneration(catalog, { shared: isShared });
   const lastUsed = new LastUsed({
     catalog,
     clock,
@@ -230,6 +244,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       await work.stop();
       await mirroring.close();
       await downloads.stop();
+      turns?.stop();
       await reading.stop();
       await Promise.all([...upstreams.values()].map((upstream) => upstream.stop()));
       await lastUsed.stop();
@@ -250,6 +265,7 @@ function repositorySettings(config: Config, upstreams: ReadonlyMap<string, Upstr
         kind: 'upstream',
         upstream,
         patienceMs: repository.staleAfter,
+        timeoutMs: repository.timeout,
         freshForMs: repository.freshFor,
         confirmForMs: repository.confirmFor,
       });

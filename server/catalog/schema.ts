@@ -6,6 +6,7 @@ import type { EventTables } from './tables/events.ts';
 import type { JobTables } from './tables/jobs.ts';
 import type { MigrationTables } from './tables/migrations.ts';
 import type { MirroringTables } from './tables/mirroring.ts';
+import type { PageRefreshTables } from './tables/page-refreshes.ts';
 import type { ProjectTables } from './tables/projects.ts';
 
 /** The tables that `migrations/` makes, described by area in `tables/`. */
@@ -16,6 +17,7 @@ export type Tables = ProjectTables &
   JobTables &
   MirroringTables &
   CellarTables &
+  PageRefreshTables &
   MigrationTables;
 
 /**

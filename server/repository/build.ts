@@ -9,11 +9,17 @@ import { FirstMatch, type Source } from './first-match.ts';
 import { Hosted } from './hosted.ts';
 import { Proxied } from './proxied.ts';
 import type { PageTimes } from './refresh-page.ts';
+import type { RefreshTurns } from './refresh-turns.ts';
 
 /** A repository as configured: hosted, or with the upstream that stands behind it. */
 export type RepositorySetting =
   | { readonly kind: 'hosted' }
-  | ({ readonly kind: 'upstream'; readonly upstream: Upstream; readonly patienceMs: number } & PageTimes);
+  | ({
+      readonly kind: 'upstream';
+      readonly upstream: Upstream;
+      readonly patienceMs: number;
+      readonly timeoutMs: number;
+    } & PageTimes);
 
 export interface IndexSetting {
   readonly repositories: readonly string[];
@@ -29,6 +35,8 @@ export interface BuildParts {
   readonly log: Logger;
   readonly spoolDir: string;
   readonly maxFiles: number;
+  /** Absent: no other node serves from this catalog. */
+  readonly turns?: RefreshTurns;
 }
 
 /** Everything that is read from, by name. */
@@ -41,7 +49,10 @@ export interface Reading {
 
 /** Configuration to the graph of repositories: the whole reading side in one screen. */
 export function buildReading(
-  settings: { readonly repositories: ReadonlyMap<string, RepositorySetting>; readonly indexes: ReadonlyMap<string, IndexSetting> },
+  settings: {
+    readonly repositories: ReadonlyMap<string, RepositorySetting>;
+    readonly indexes: ReadonlyMap<string, IndexSetting>;
+  },
   parts: BuildParts,
 ): Reading {
   const hosted = new Map<string, Hosted>();
@@ -56,7 +67,8 @@ export function buildReading(
       const local = hosted.get(repository);
       if (local !== undefined) return { kind: 'hosted', repository: local };
       const upstream = proxied.get(repository);
-      if (upstream === undefined) throw new Error(`index ${name} names a repository that is not configured: ${repository}`);
+      if (upstream === undefined)
+        throw new Error(`index ${name} names a repository that is not configured: ${repository}`);
       return { kind: 'upstream', repository: upstream };
     });
     indexes.set(name, new FirstMatch(name, sources, setting.private));

@@ -10,6 +10,7 @@ import { KnownPages } from './known-pages.ts';
 import { ProxiedFiles } from './proxied-files.ts';
 import type { PullParts } from './pull-file.ts';
 import { type PageTimes, refreshPage } from './refresh-page.ts';
+import type { RefreshTurns } from './refresh-turns.ts';
 import type { Origin, Outage, PageState, Repository, Revision, ServedFile, View } from './repository.ts';
 import { isInTime, viewPage } from './view-page.ts';
 
@@ -18,6 +19,10 @@ export interface ProxiedParts extends PullParts, PageTimes {
   readonly maxFiles: number;
   /** How long a client waits for a refresh while a kept page is at hand, milliseconds. */
   readonly patienceMs: number;
+  /** How long a page may take, milliseconds. */
+  readonly timeoutMs: number;
+  /** Where several nodes could ask for a page: who does. */
+  readonly turns?: RefreshTurns;
 }
 
 // A page that could not be refreshed is not tried again at once by each request.
@@ -180,7 +185,13 @@ export class Proxied implements Repository {
   }
 
   #refresh(name: ProjectName, known: ProjectState | undefined): Promise<void> {
-    return this.#refreshes.run(name, () => refreshPage(this.#parts, name, known));
+    return this.#refreshes.run(name, () => {
+      const { turns, upstream, timeoutMs } = this.#parts;
+      // While it is known to be down nobody is asked.
+      if (turns === undefined || upstream.health().state === 'open') return refreshPage(this.#parts, name, known);
+      const request = { repository: this.name, name, checkedAt: known?.checkedAt, timeoutMs };
+      return turns.take(request, (turn) => refreshPage(this.#parts, name, known, turn));
+    });
   }
 
   /** The page asked again because it lacks something, unless that was done a moment ago. */

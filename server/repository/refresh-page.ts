@@ -9,6 +9,7 @@ import type { ProjectName } from '../model/project-name.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { type KnownPage, mergePage } from './known-page.ts';
 import { parseUpstreamPage } from './parse-page.ts';
+import type { Turn } from './refresh-turns.ts';
 
 /** How long answers count, milliseconds. */
 export interface PageTimes {
@@ -33,32 +34,44 @@ type Answer = ProjectDetail | { readonly name: ProjectName; readonly absent: tru
 
 /**
  * Asks upstream for a project's page and remembers the answer, all or nothing. Throws `upstream-unavailable`,
- * `upstream-timeout`; what is kept is then untouched.
+ * `upstream-timeout`; what is kept is then untouched. `turn`: where several nodes could ask.
  */
 export async function refreshPage(
   parts: RefreshParts,
   name: ProjectName,
   known: ProjectState | undefined,
+  { withinMs, finish }: Partial<Turn> = {},
 ): Promise<void> {
   const { upstream, catalog, clock } = parts;
   const canRevalidate = known?.present === true && known.suspectSince === undefined;
-  const page = await upstream.page(name, canRevalidate && known.etag !== undefined ? { etag: known.etag } : {});
+  const page = await upstream.page(name, {
+    ...(canRevalidate && known.etag !== undefined ? { etag: known.etag } : {}),
+    ...(withinMs === undefined ? {} : { withinMs }),
+  });
   const now = clock.nowMs();
   if (page === 'not-modified') {
-    await catalog.write(() => renewPage(upstream.name, name, { checkedAt: now, freshUntil: now + parts.freshForMs }));
+    await catalog.write(function* () {
+      yield* renewPage(upstream.name, name, { checkedAt: now, freshUntil: now + parts.freshForMs });
+      if (finish !== undefined) yield* finish();
+    });
     return;
   }
   if (page === 'absent') {
-    await remember(parts, { name, absent: true }, {});
+    await remember(parts, { name, absent: true }, { finish });
     return;
   }
-  await remember(parts, parseUpstreamPage(name, page, parts), { etag: page.etag, serial: page.lastSerial });
+  const detail = parseUpstreamPage(name, page, parts);
+  await remember(parts, detail, { etag: page.etag, serial: page.lastSerial, finish });
 }
 
 async function remember(
   parts: RefreshParts,
   answer: Answer,
-  validators: { readonly etag?: string | undefined; readonly serial?: number | undefined },
+  more: {
+    readonly etag?: string | undefined;
+    readonly serial?: number | undefined;
+    readonly finish: Turn['finish'] | undefined;
+  },
 ): Promise<void> {
   const { catalog, clock, upstream, log } = parts;
   const { name } = answer;
@@ -80,14 +93,15 @@ async function remember(
       present: !merged.empty,
       status: merged.page.status,
       statusReason: merged.page.statusReason,
-      etag: validators.etag,
-      serial: validators.serial,
+      etag: more.etag,
+      serial: more.serial,
       checkedAt: now,
       freshUntil:
         now + freshFor(parts, merged.empty, merged.suspectSince === undefined ? undefined : now - merged.suspectSince),
       suspectSince: merged.suspectSince,
       ...(isSame ? {} : { body }),
     });
+    if (more.finish !== undefined) yield* more.finish();
     return before?.suspectSince === undefined ? merged.suspectSince : undefined;
   });
   if (suspectSince !== undefined) {

@@ -139,10 +139,10 @@ export class HttpUpstream implements Upstream {
 
   async page(
     name: ProjectName,
-    options: { readonly etag?: string } = {},
+    options: { readonly etag?: string; readonly withinMs?: number } = {},
   ): Promise<UpstreamPage | 'not-modified' | 'absent'> {
     const { clock } = this.#options;
-    const until = clock.nowMs() + this.#timeoutMs;
+    const until = clock.nowMs() + Math.min(this.#timeoutMs, options.withinMs ?? this.#timeoutMs);
     const usable = this.#usable();
     let failure: UpstreamError | undefined;
     for (const [index, address] of usable.entries()) {

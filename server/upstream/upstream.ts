@@ -61,11 +61,15 @@ export interface Upstream {
   /** The repository's name in the config. */
   readonly name: string;
   /**
-   * The project page; `'not-modified'` when `etag` still holds; `'absent'` when upstream says 404 or 410.
+   * The project page, within `withinMs` when that is sooner than the upstream's own timeout; `'not-modified'` when `etag` still
+   * holds; `'absent'` when upstream says 404 or 410.
    * Throws `upstream-unavailable` (refused, reset, DNS, TLS, 403, 429, 5xx, redirect loop, not an index page) and
    * `upstream-timeout`, both with `retryAfter`; at once while the breaker is open.
    */
-  page(name: ProjectName, options?: { readonly etag?: string }): Promise<UpstreamPage | 'not-modified' | 'absent'>;
+  page(
+    name: ProjectName,
+    options?: { readonly etag?: string; readonly withinMs?: number },
+  ): Promise<UpstreamPage | 'not-modified' | 'absent'>;
   /**
    * The bytes of a file that a page linked to, from `offset` on when the upstream can do that and the file is still the one that
    * `validator` came with (or its `sha256` is known, so that the caller will notice). Throws `file-not-found` (404, 410),

@@ -7,6 +7,7 @@ import { startSharedEngines } from '../support/many-nodes.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import type { TestApp } from '../support/test-app.ts';
 import { type BuiltFile, makeWheel } from '../support/wheel.ts';
+import { whileTimePasses } from '../support/while-time-passes.ts';
 
 const engines = await startSharedEngines();
 after(() => engines.stop());
@@ -131,11 +132,12 @@ describe('nodes of one cellar', { skip: engines.skip }, () => {
     const { cellar, one, other } = await twoNodes(t, { upstream: up.url, clock });
     assert.deepEqual(await bytesOf(one, `/simple/demo/${kept.filename}`), kept.bytes);
     const well = await etagOf(other);
-    up.order('*', { status: 503 });
-    for (const name of ['a', 'b', 'c'])
-      assert.equal((await whileTimePasses(clock, one.get(`/simple/${name}/`))).status, 502);
+    await up.refuse();
+    assert.equal((await whileTimePasses(clock, one.get('/simple/a/'))).status, 502);
     assert.equal(await conditionOf(one), 'open');
     await until(clock, async () => (await conditionOf(other)) === 'open');
+    up.order('*', { status: 503 });
+    await up.accept();
     const before = up.requests('/simple/never/');
     assert.equal((await other.get('/simple/never/')).status, 502);
     assert.equal(up.requests('/simple/never/'), before);
@@ -159,15 +161,52 @@ describe('nodes of one cellar', { skip: engines.skip }, () => {
   });
 });
 
-/** Runs a request to its end although it waits for the clock. */
-async function whileTimePasses<T>(clock: FakeClock, running: Promise<T>): Promise<T> {
-  let isOver = false;
-  const over = running.finally(() => {
-    isOver = true;
+describe('a page that is due', { skip: engines.skip }, () => {
+  it('is asked for once, however many ask on however many nodes', async (t) => {
+    const up = await fakeUpstream(t);
+    const { one, other } = await twoNodes(t, { upstream: up.url });
+    for (const [name, status] of [
+      ['demo', 200],
+      ['absent', 404],
+    ] as const) {
+      if (status === 200) up.project(name).add(makeWheel({ name, version: '1.0' }));
+      const answer = Promise.withResolvers<void>();
+      up.order(`/simple/${name}/`, { hold: answer.promise });
+      const asked = [one, other, one, other].map((node) => node.get(`/simple/${name}/`, JSON_PAGE));
+      await up.waitFor(`/simple/${name}/`);
+      answer.resolve();
+      const answers = await Promise.all(asked);
+      assert.deepEqual(
+        answers.map((one) => one.status),
+        asked.map(() => status),
+      );
+      assert.equal(up.requests(`/simple/${name}/`), 1);
+    }
   });
-  await until(clock, async () => isOver);
-  return await over;
-}
+
+  it('comes from what is kept when another node takes too long over it, and by itself when that has died', async (t) => {
+    const up = await fakeUpstream(t);
+    up.project('demo').add(makeWheel({ name: 'demo', version: '1.0' }));
+    const upstreamKeys = { freshFor: '50ms', staleAfter: '50ms', timeout: '1s' };
+    const { cellar, one } = await twoNodes(t, { upstream: up.url, upstreamKeys });
+    assert.equal((await one.get('/simple/demo/')).status, 200);
+    up.project('demo').add(makeWheel({ name: 'demo', version: '2.0' }));
+    const until = Date.now() + 3_600_000;
+    await cellar.query(
+      `INSERT INTO page_refresh VALUES ('demo', 'pypi', 'dead', ${until}), ('new', 'pypi', 'dead', ${until})`,
+    );
+    const unknown = await one.get('/simple/new/');
+    assert.equal(unknown.status, 504);
+    assert.ok(Number(unknown.headers.get('retry-after')) >= 1);
+    const stale = await one.get('/simple/demo/', JSON_PAGE);
+    assert.match(stale.headers.get('cache-status') ?? '', /fwd=stale/);
+    assert.deepEqual(((await stale.json()) as Page).versions, ['1.0']);
+    await cellar.query('UPDATE page_refresh SET held_until = 1');
+    assert.equal((await one.get('/simple/new/')).status, 404);
+    assert.equal((await one.admin('/admin/projects/demo/refresh', { method: 'POST' })).status, 200);
+    assert.deepEqual((await pageOf(one)).versions.toSorted(), ['1.0', '2.0']);
+  });
+});
 
 /** Lets time pass until it is so. */
 async function until(clock: FakeClock, isSo: () => Promise<boolean>): Promise<void> {
