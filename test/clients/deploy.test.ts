@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { cp, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { basename, join } from 'node:path';
@@ -44,10 +43,9 @@ async function freePort(): Promise<number> {
 async function stopGunicorn(pidFile: string, port: number): Promise<void> {
   const pid = await readFile(pidFile, 'utf8').catch(() => undefined);
   if (pid === undefined) return;
-  const connection = connect(port, '127.0.0.1')
-    .on('error', () => {})
-    .resume();
-  const closed = once(connection, 'close');
+  // A reset is as good an end as another.
+  const connection = connect(port, '127.0.0.1').on('error', () => {});
+  const closed = new Promise((resolve) => connection.once('close', resolve).resume());
   process.kill(Number(pid), 'SIGQUIT');
   await closed;
 }
@@ -71,7 +69,7 @@ async function target(t: TestContext, app: TestApp) {
     BIND: `127.0.0.1:${port}`,
     PYTHON: clientPath('python'),
     HEALTH_URL: health,
-    HEALTH_SECONDS: '10',
+    HEALTH_SECONDS: '15',
   };
   return {
     base,
