@@ -1,0 +1,87 @@
+import { join } from 'node:path';
+import { type BenchProject, SINGLES, type SingleName } from './content.ts';
+import { LOAD_CPUS } from './machine.ts';
+import { type Nginx, startNginx } from './nginx.ts';
+import { type BenchServer, type ServerOptions, startServer } from './server.ts';
+
+/** How long to measure. */
+export interface Effort {
+  /** Turns of each side. */
+  readonly rounds: number;
+  /** Seconds of load in each. */
+  readonly seconds: number;
+}
+
+/** What a scenario works with. All that it starts is stopped when the scenario ends. */
+export class Bench {
+  readonly effort: Effort;
+  /** The folder that the index, and what else is to be served beside it, lies in. */
+  readonly root: string;
+  /** nginx on the server's processor, serving `root`: what we are compared with. */
+  readonly limit: Nginx;
+  readonly #dir: string;
+  readonly #projects: ReadonlyMap<string, BenchProject>;
+  readonly #running: (() => Promise<void>)[] = [];
+  #started = 0;
+
+  constructor(parts: {
+    readonly dir: string;
+    readonly root: string;
+    readonly limit: Nginx;
+    readonly projects: ReadonlyMap<string, BenchProject>;
+    readonly effort: Effort;
+  }) {
+    this.#dir = parts.dir;
+    this.root = parts.root;
+    this.limit = parts.limit;
+    this.#projects = parts.projects;
+    this.effort = parts.effort;
+  }
+
+  /** A project's page below any server, and its newest file. */
+  project(single: SingleName): { readonly page: string; readonly file: string; readonly path: string } {
+    const project = this.#projects.get(SINGLES[single].name);
+    if (project === undefined) throw new Error(`there is no project ${single}`);
+    const page = `/simple/${project.name}/`;
+    return { page, file: `${page}${project.filename}`, path: project.path };
+  }
+
+  /** An upstream of one's own that serves the index and keeps a log. */
+  async upstream(): Promise<Nginx> {
+    const upstream = await startNginx({ root: this.root, dir: this.folder(), cpus: LOAD_CPUS, log: true });
+    this.stopLater(() => upstream.program.stop());
+    return upstream;
+  }
+
+  /** Our server, with empty data. */
+  async server(options: Omit<ServerOptions, 'dir'> = {}): Promise<BenchServer> {
+    const server = await startServer({ dir: this.folder(), ...options });
+    this.stopLater(() => server.program.stop());
+    return server;
+  }
+
+  /** Our server in front of an upstream of its own. */
+  async pair(upstreamKeys: Readonly<Record<string, unknown>> = {}): Promise<{ server: BenchServer; upstream: Nginx }> {
+    const upstream = await this.upstream();
+    return { upstream, server: await this.server({ upstream: `${upstream.url}/simple/`, upstreamKeys }) };
+  }
+
+  /** A name for a folder that nothing else uses. */
+  folder(): string {
+    this.#started += 1;
+    return join(this.#dir, String(this.#started));
+  }
+
+  stopLater(stop: () => Promise<void>): void {
+    this.#running.push(stop);
+  }
+
+  /** Stops what is running but `limit`, the latest first. */
+  async stopAll(): Promise<void> {
+    for (;;) {
+      const stop = this.#running.pop();
+      if (stop === undefined) return;
+      await stop();
+    }
+  }
+}
