@@ -2,6 +2,7 @@
 // Plain JavaScript for whatever Node there is: the version is checked before anything is imported that an old one would die
 // of without a word (the SQLite binding does).
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const root = new URL('../', import.meta.url);
 const { engines, version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
@@ -9,7 +10,14 @@ const needed = engines.node.replace(/^>=/, '').split('.').map(Number);
 const present = process.versions.node.split('.').map(Number);
 const at = [0, 1, 2].find((index) => present[index] !== needed[index]);
 
-if (at !== undefined && present[at] < needed[at]) {
+const isTooOld = at !== undefined && present[at] < needed[at];
+const launcher = new URL('scripts/with-node.mjs', root);
+
+if (isTooOld && existsSync(launcher)) {
+  // In a checkout the program goes on as `npm start` does; an installed package fetches nothing.
+  process.argv.splice(1, 1, fileURLToPath(launcher), fileURLToPath(import.meta.url));
+  await import(launcher.href);
+} else if (isTooOld) {
   process.stderr.write(`stormcellar needs Node ${engines.node}, and this is Node ${process.versions.node}.\n`);
   process.exitCode = 1;
 } else {

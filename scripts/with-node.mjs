@@ -15,7 +15,10 @@ if (isNewEnough()) {
 } else {
   const node = fetchNode();
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
-  const child = spawn(node, [script, ...args], { stdio: 'inherit', env });
+  // Whoever kills this process means the program: when this end of the channel is gone, the other end goes too.
+  const leash = "process.on('disconnect', () => process.kill(process.pid, 'SIGKILL')); process.channel.unref();";
+  const options = [`--import=data:text/javascript,${encodeURIComponent(leash)}`];
+  const child = spawn(node, [...options, script, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     process.exit(signal === null ? code : 1);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -32,17 +33,28 @@ async function withNpx(script: string): Promise<string> {
   return `${folder}:/usr/bin:/bin`;
 }
 
-test('the program names the Node it needs before it imports anything', async () => {
+test('the installed program names the Node it needs before it imports anything', async () => {
   const { engines } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { engines: { node: string } };
   const floor = engines.node.slice(2);
+  const installed = join(folder, 'installed');
+  await cp(join(root, 'bin'), join(installed, 'bin'), { recursive: true });
+  await cp(join(root, 'package.json'), join(installed, 'package.json'));
   for (const old of ['18.0.0', '20.20.2', '22.22.1']) {
-    const { status, stdout, stderr } = run(old, ['bin/stormcellar.mjs', 'serve']);
+    const { status, stdout, stderr } = run(old, [join(installed, 'bin/stormcellar.mjs'), 'serve']);
     assert.deepEqual([status, stdout], [1, '']);
     assert.equal(stderr, `stormcellar needs Node >=${floor}, and this is Node ${old}.\n`);
   }
   for (const recent of [floor, '22.23.0', '24.0.0', '100.0.0']) {
     assert.equal(run(recent, ['bin/stormcellar.mjs', '--version']).status, 0, recent);
   }
+});
+
+test('in a checkout the program goes on with a Node that npm fetches, from any folder', async () => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  const PATH = await withNpx(`echo "${process.execPath}"`);
+  const { status, stdout, stderr } = run('20.20.2', [join(root, 'bin/stormcellar.mjs'), '--version'], { PATH });
+  assert.deepEqual([status, stdout], [0, `${version}\n`]);
+  assert.match(stderr, /needs Node >=\S+, and this is Node 20\.20\.2; going on with a Node 24/);
 });
 
 test('a script runs in the same process where Node is new enough, and nothing is fetched', async () => {
@@ -62,6 +74,23 @@ test('where Node is too old the script runs on one that npm fetches', async () =
   assert.match(stderr, /needs Node >=\S+, and this is Node 20\.20\.2; going on with a Node 24/);
   const asked = await readFile(join(folder, 'asked'), 'utf8');
   assert.equal(asked, `--yes --package=node-linux-${process.arch}@24 -c command -v node\n`);
+});
+
+test('what was fetched for ends with the process that fetched it, even by kill -9', { timeout: 20_000 }, async () => {
+  const script = join(folder, 'wait.mjs');
+  await writeFile(script, 'console.log(process.pid); setInterval(() => {}, 1000);');
+  const PATH = await withNpx(`echo "${process.execPath}"`);
+  const outer = spawn(process.execPath, [claiming('20.20.2'), 'scripts/with-node.mjs', script], {
+    cwd: root,
+    env: { PATH },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [line] = (await once(outer.stdout, 'data')) as [Buffer];
+  const inner = Number(line.toString());
+  assert.notEqual(inner, outer.pid);
+  outer.kill('SIGKILL');
+  // The pipe is shared: it ends when the last of the two has gone, and the test would wait for ever for one that stays.
+  await once(outer.stdout.resume(), 'end');
 });
 
 test('a Node that cannot be fetched is one sentence', async () => {
