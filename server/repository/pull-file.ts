@@ -13,6 +13,7 @@ import { distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { Downloads, GrowingFile } from '../upstream/download.ts';
+import { otherHashOf } from '../upstream/other-hash.ts';
 import { SingleFlight } from '../upstream/single-flight.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { extractWheelMetadata, MAX_METADATA_BYTES, WheelMetadataError } from '../wheel-metadata.ts';
@@ -50,6 +51,7 @@ export class FilePuller {
   async pull(project: ProjectName, file: KnownFile): Promise<GrowingFile> {
     const { upstream, downloads } = this.#parts;
     const sha256 = sha256Of(file);
+    const otherHash = otherHashOf(file.hashes);
     return downloads.fetch({
       upstream,
       target: {
@@ -60,6 +62,7 @@ export class FilePuller {
       },
       expected: {
         ...(sha256 === undefined ? {} : { sha256 }),
+        ...(otherHash === undefined ? {} : { otherHash }),
         ...(file.size === undefined ? {} : { size: file.size }),
       },
       whenStored: (spooled) => this.#store(project, file, spooled),

@@ -14,6 +14,7 @@ import { Problem } from '../problem.ts';
 import { inBatches } from './batches.ts';
 import { continuous } from './continuous.ts';
 import { type GrowingFile, Reader } from './growing-file.ts';
+import { hasHash } from './other-hash.ts';
 import { type Expected, isGone, mismatch } from './pass-through.ts';
 import { Straight } from './straight.ts';
 import type { Download, DownloadTarget, Upstream } from './upstream.ts';
@@ -189,6 +190,9 @@ export class Fill {
     }
     this.#become('written');
     const spooled = await spool.finish(expected.sha256 ?? target.sha256);
+    if (expected.sha256 === undefined && expected.otherHash !== undefined) {
+      if (!(await hasHash(spooled.path, expected.otherHash))) throw mismatch(target.filename);
+    }
     this.#verified.resolve(spooled.digest);
     try {
       await whenStored(spooled);

@@ -134,7 +134,7 @@ function lastSegment(href: string): string | undefined {
 
 function parseJson(body: Buffer): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(body.toString());
+    const value: unknown = JSON.parse(body.toString().replace(/^\ufeff/, ''));
     return isRecord(value) ? value : undefined;
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;

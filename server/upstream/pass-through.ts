@@ -3,9 +3,12 @@ import type { Writable } from 'node:stream';
 import type { ByteRange } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { Problem } from '../problem.ts';
+import type { OtherHash } from './other-hash.ts';
 
 export interface Expected {
   readonly sha256?: Digest;
+  /** Only counts while the digest is not known, and for what is stored. */
+  readonly otherHash?: OtherHash;
   /** Bytes. Only counts while the digest is not known. */
   readonly size?: number;
 }
