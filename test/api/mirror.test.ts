@@ -1,29 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts';
-import { drill, finished, mirror, post, rewritten } from '../support/mirroring.ts';
-import { type TestApp, testApp } from '../support/test-app.ts';
-import { type BuiltFile, makeSdist, makeWheel } from '../support/wheel.ts';
+import { A1, B1, lockOf, NATIVE, NATIVE_SDIST, pins, mirrorWorld as world } from '../support/mirror-world.ts';
+import { drill, type JobAnswer, mirror, rewritten } from '../support/mirroring.ts';
+import { makeWheel } from '../support/wheel.ts';
 
-const A1 = makeWheel({ name: 'alpha', version: '1.0', requiresDist: ['beta'] });
-const B1 = makeWheel({ name: 'beta', version: '1.0' });
-const B2 = makeWheel({ name: 'beta', version: '2.0' });
-
-async function world(t: Parameters<typeof fakeUpstream>[0]): Promise<{ up: FakeUpstream; app: TestApp }> {
-  const up = await fakeUpstream(t);
-  up.project('alpha').add(A1);
-  up.project('beta').add(B1).add(B2);
-  return { up, app: await testApp(t, { upstream: up.url }) };
-}
-
-function pins(...files: readonly BuiltFile[]): string {
-  return files.map(({ name, version, sha256 }) => `${name}==${version} \\\n    --hash=sha256:${sha256}\n`).join('');
+function outcomes({ files }: JobAnswer): readonly (readonly [string, string | undefined])[] {
+  return files.map(({ state, filename }) => [state, filename] as const);
 }
 
 describe('mirroring a lock', () => {
   test('stores what is pinned, says so file by file, and a drill proves it with the upstream gone', async (t) => {
     const { up, app } = await world(t);
-    const lock = { name: 'requirements.txt', content: pins(A1, B1) };
+    const lock = lockOf(pins(A1, B1));
     const before = await drill(app, lock);
     assert.equal(before.ready, false);
     assert.deepEqual(
@@ -45,29 +33,202 @@ describe('mirroring a lock', () => {
     );
     assert.equal(job.bytes, A1.bytes.length + B1.bytes.length);
     await up.refuse();
-    const after = await drill(app, lock);
-    assert.deepEqual(
-      { ready: after.ready, present: after.present, missing: after.missing },
-      { ready: true, present: 2, missing: [] },
-    );
+    const { ready, present, missing } = await drill(app, lock);
+    assert.deepEqual({ ready, present, missing }, { ready: true, present: 2, missing: [] });
     for (const file of [A1, B1]) {
       const answer = await app.get(`/simple/${file.name}/${file.filename}`);
       assert.equal(answer.status, 200);
       assert.deepEqual(Buffer.from(await answer.arrayBuffer()), file.bytes);
-      assert.equal(
-        await (await app.get(`/simple/${file.name}/${file.filename}.metadata`)).text(),
-        file.metadata.toString(),
-      );
+      const metadata = await app.get(`/simple/${file.name}/${file.filename}.metadata`);
+      assert.equal(await metadata.text(), file.metadata.toString());
     }
     assert.equal(await rewritten(app, job), lock.content);
     const again = await mirror(app, lock);
     assert.equal(again.state, 'succeeded');
-    assert.deepEqual(
-      again.files.map(({ state }) => state),
-      ['present', 'present'],
+    assert.deepEqual(outcomes(again), [
+      ['present', A1.filename],
+      ['present', B1.filename],
+    ]);
+  });
+
+  test('a pin without hashes gets every file of its version, and its hashes', async (t) => {
+    const { app } = await world(t);
+    const job = await mirror(app, lockOf('native==1.0\nbeta==1.0  # why\n'));
+    assert.equal(job.state, 'succeeded');
+    assert.equal(job.files.length, 5);
+    const hashes = [...NATIVE, NATIVE_SDIST].map(({ sha256 }) => sha256).sort();
+    const lines = hashes.map((sha256) => ` \\\n    --hash=sha256:${sha256}`).join('');
+    assert.equal(
+      await rewritten(app, job),
+      `native==1.0${lines}\nbeta==1.0 \\\n    --hash=sha256:${B1.sha256}  # why\n`,
     );
   });
+
+  test('targets limit what is fetched, and a drill answers for each', async (t) => {
+    const { up, app } = await world(t);
+    const [linux = B1, mac = B1] = NATIVE;
+    const lock = { ...lockOf('native==1.0\n'), targets: ['cp311-manylinux_2_28_x86_64'] };
+    const job = await mirror(app, lock);
+    assert.deepEqual(outcomes(job), [['stored', linux.filename]]);
+    const targets = ['cp311-manylinux_2_28_x86_64', 'cp311-macosx_14_0_arm64'];
+    const proof = await drill(app, { ...lock, targets });
+    assert.equal(proof.ready, false);
+    assert.deepEqual(proof.targets, [
+      { target: 'cp311-manylinux_2_28_x86_64', ready: true },
+      { target: 'cp311-macosx_14_0_arm64', ready: false },
+    ]);
+    assert.deepEqual(
+      proof.missing.map(({ filename, targets: where }) => [filename, where]),
+      [[mac.filename, ['cp311-macosx_14_0_arm64']]],
+    );
+    const hashed = { ...lock, content: pins(linux), targets: ['cp312-manylinux_2_28_x86_64'] };
+    assert.match(
+      (await drill(app, hashed)).missing[0]?.why ?? '',
+      /no file of the lock fits cp312-manylinux_2_28_x86_64/,
+    );
+    const marked = { ...hashed, content: hashed.content.replace(' \\', ' ; python_version < "3.12" \\') };
+    assert.equal((await drill(app, marked)).ready, true, 'not needed there');
+    assert.equal(up.requests(`/files/${mac.filename}`), 0);
+  });
+
+  test('what cannot be had fails the job after all else was tried, and the answer names it', async (t) => {
+    const { up, app } = await world(t);
+    up.order(`/files/${B1.filename}`, { corrupt: true });
+    const call = lockOf(`${pins(B1)}absent==3\nalpha==9\n${pins(A1).replace('1.0', '1.0 ')}`);
+    const job = await mirror(app, call);
+    assert.equal(job.state, 'failed');
+    assert.match(job.error ?? '', /could not be had: .* 2 more, each listed with its reason\. Mirror the lock again/);
+    const byName = new Map(job.files.map((file) => [`${file.name} ${file.version}`, file]));
+    assert.equal(byName.get('alpha 1.0')?.state, 'stored');
+    assert.equal(byName.get('beta 1.0')?.state, 'failed');
+    assert.match(byName.get('beta 1.0')?.why ?? '', /other bytes|not what it promised|does not/i);
+    assert.match(byName.get('absent 3')?.why ?? '', /no repository of the index has the project/);
+    assert.match(byName.get('alpha 9')?.why ?? '', /lists no file of version 9/);
+    const lock = await app.admin(`/admin/jobs/${job.id}/lock`);
+    assert.equal(lock.status, 409);
+    assert.match(((await lock.json()) as { detail: string }).detail, /is failed, so its lock is not outage-proof/);
+    up.order(`/files/${B1.filename}`);
+    assert.equal((await mirror(app, lockOf(pins(A1, B1)))).state, 'succeeded', 'nothing wrong was kept');
+  });
+
+  test('a hash that no file of the project has is missing, also where a file of that version is stored', async (t) => {
+    const { app } = await world(t);
+    await mirror(app, lockOf(pins(A1)));
+    const wrong = lockOf(pins(A1).replace(A1.sha256, B1.sha256));
+    const job = await mirror(app, wrong);
+    assert.equal(job.state, 'failed');
+    assert.match(job.files[0]?.why ?? '', /no file of the project has the sha256/);
+    assert.equal((await drill(app, wrong)).ready, false);
+  });
+
+  test('a lock that is newer than the kept page', async (t) => {
+    const { up, app } = await world(t);
+    assert.equal((await app.get('/simple/beta/')).status, 200);
+    const fresh = makeWheel({ name: 'beta', version: '3.0' });
+    up.project('beta').add(fresh);
+    const job = await mirror(app, lockOf(pins(fresh)));
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+  });
+
+  test('from an upstream without hashes on its pages, bytes are compared with the lock', async (t) => {
+    const { up, app } = await world(t);
+    up.project('bare').add(makeWheel({ name: 'bare', version: '1.0' }), { hashes: false });
+    const bare = makeWheel({ name: 'bare', version: '1.0' });
+    const uvLock = (sha256: string) => ({
+      name: 'uv.lock',
+      content: `version = 1\n\n[[package]]\nname = "bare"\nversion = "1.0"\nsource = { registry = "https://index.example/simple" }\nwheels = [\n    { url = "https://files.example/${bare.filename}", hash = "sha256:${sha256}" },\n]\n`,
+    });
+    const wrong = await mirror(app, uvLock(A1.sha256));
+    assert.equal(wrong.state, 'failed');
+    assert.match(wrong.error ?? '', /which the lock does not have/);
+    const job = await mirror(app, uvLock(bare.sha256));
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+    assert.match(await rewritten(app, job), new RegExp(`url = "${app.url}/simple/bare/bare-1.0-py3-none-any.whl"`));
+  });
+
+  test('an upstream that is down: what is known is proved, the rest is said to be unreachable', async (t) => {
+    const { up, app } = await world(t);
+    await mirror(app, lockOf(pins(A1)));
+    await up.refuse();
+    const job = await mirror(app, lockOf(pins(A1, B1)));
+    assert.equal(job.state, 'failed');
+    assert.deepEqual(
+      job.files.map(({ state, name }) => [state, name]),
+      [
+        ['present', 'alpha'],
+        ['failed', 'beta'],
+      ],
+    );
+    assert.equal((await mirror(app, lockOf(pins(A1)))).state, 'succeeded');
+  });
+
+  test('uploaded and private projects need no upstream; quarantined ones are missing', async (t) => {
+    const { up, app } = await world(t, {
+      config: {
+        indexes: { main: { repositories: ['local', 'pypi'], private: ['acme-*'] } },
+      },
+    });
+    const own = makeWheel({ name: 'acme-lib', version: '1.0' });
+    const form = new FormData();
+    for (const [name, value] of Object.entries({
+      ':action': 'file_upload',
+      protocol_version: '1',
+      name: 'acme-lib',
+      version: '1.0',
+      filetype: 'bdist_wheel',
+      pyversion: 'py3',
+      metadata_version: '2.2',
+      sha256_digest: own.sha256,
+    }))
+      form.set(name, value);
+    form.set('content', new Blob([new Uint8Array(own.bytes)]), own.filename);
+    const uploaded = await app.admin('/legacy/', { method: 'POST', body: form });
+    assert.equal(uploaded.status, 200, await uploaded.text());
+    const lock = lockOf(`${pins(own)}acme-gone==1\n`);
+    const proof = await drill(app, lock);
+    assert.deepEqual(
+      proof.missing.map(({ name, why }) => [name, why]),
+      [['acme-gone', 'the name is private, and nothing was uploaded under it']],
+    );
+    assert.equal((await drill(app, lockOf(pins(own)))).ready, true);
+    assert.equal(up.requests('/simple/acme-*'), 0);
+    await mirror(app, lockOf(pins(A1)));
+    const status = await app.admin('/admin/repositories/pypi/projects/alpha', {
+      method: 'PATCH',
+      body: JSON.stringify({ status: 'quarantined' }),
+    });
+    assert.equal(status.status, 200, await status.text());
+    const [missing] = (await drill(app, lockOf(pins(A1)))).missing;
+    assert.equal(missing?.why, 'the project is quarantined');
+    assert.match((await mirror(app, lockOf(pins(A1)))).error ?? '', /quarantined/);
+  });
 });
-void finished;
-void post;
-void makeSdist;
+
+describe('the other formats', () => {
+  const wheel = `{file = "${A1.filename}", hash = "sha256:${A1.sha256}"}`;
+  const texts: Readonly<Record<string, string>> = {
+    'pylock.toml': `lock-version = "1.0"\ncreated-by = "x"\n\n[[packages]]\nname = "alpha"\nversion = "1.0"\nindex = "https://index.example/simple"\nwheels = [{ name = "${A1.filename}", url = "https://files.example/${A1.filename}", hashes = { sha256 = "${A1.sha256}" } }]\n`,
+    'poetry.lock': `[[package]]\nname = "alpha"\nversion = "1.0"\nfiles = [\n    ${wheel},\n]\n\n[metadata]\nlock-version = "2.1"\n`,
+    'pdm.lock': `[metadata]\nlock_version = "4.5.0"\n\n[[package]]\nname = "alpha"\nversion = "1.0"\nfiles = [\n    ${wheel},\n]\n`,
+    'Pipfile.lock': `${JSON.stringify({ _meta: { 'pipfile-spec': 6, sources: [{ name: 'pypi', url: 'https://index.example/simple', verify_ssl: true }] }, default: { alpha: { hashes: [`sha256:${A1.sha256}`], index: 'pypi', version: '==1.0' } }, develop: {} }, null, 4)}\n`,
+  };
+  for (const [name, content] of Object.entries(texts)) {
+    test(name, async (t) => {
+      const { up, app } = await world(t);
+      const job = await mirror(app, { name, content });
+      assert.deepEqual(outcomes(job), [['stored', A1.filename]]);
+      await up.refuse();
+      assert.equal((await drill(app, { name, content })).ready, true);
+      const lock = await rewritten(app, job);
+      assert.doesNotMatch(lock, /\.example/);
+      const back = await app.admin(`/admin/jobs/${job.id}/lock?urls=canonical`);
+      assert.equal(back.headers.get('content-disposition'), `attachment; filename="${name}"`);
+      assert.equal(await back.text(), content, 'nothing of ours was in it');
+      const ours = await mirror(app, { name, content: lock });
+      assert.equal(ours.state, 'succeeded');
+      const canonical = await rewritten(app, ours, '?urls=canonical');
+      assert.ok(!canonical.includes(app.url), canonical);
+      if (name === 'pylock.toml') assert.ok(canonical.includes(`${up.filesUrl}${A1.filename}`), canonical);
+    });
+  }
+});
