@@ -94,6 +94,8 @@ export type NewSource =
   | {
       readonly kind: 'archive';
       readonly url: string;
+      /** Of an entry that does not tell it. */
+      readonly project?: ProjectName;
       readonly filename: string;
       readonly sha256: string;
       readonly size?: number;

@@ -144,7 +144,7 @@ function releaseKey(entry: LockEntry): string {
 function newSource(record: SourceRecord, entry: LockEntry, { urls, origin }: RewriteOptions): NewSource | undefined {
   const subdirectory = 'subdirectory' in entry.source ? entry.source.subdirectory : undefined;
   const { filename, digest: sha256, size, project } = record;
-  const archive = { kind: 'archive' as const, filename, sha256, size };
+  const archive = { kind: 'archive' as const, project, filename, sha256, size };
   const from = JSON.parse(record.origin) as SourceOrigin;
   const place = subdirectory ?? from.subdirectory;
   const below = place === undefined ? {} : { subdirectory: place };

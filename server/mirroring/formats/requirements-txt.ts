@@ -155,7 +155,7 @@ function replaceSource(edits: TextEdits, found: FoundEntry, source: NewSource): 
 function nameFor(entry: LockEntry, source: NewSource): string | undefined {
   if (entry.project !== undefined) return entry.project;
   if (source.kind !== 'archive') return undefined;
-  return (parseWheelFilename(source.filename) ?? parseSdistFilename(source.filename))?.project;
+  return source.project ?? (parseWheelFilename(source.filename) ?? parseSdistFilename(source.filename))?.project;
 }
 
 function replaceAddress(edits: TextEdits, found: FoundEntry, changes: LockChanges): void {
