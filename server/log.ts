@@ -15,10 +15,14 @@ const SECRETS = [
   '*.secret',
 ];
 
+// A busy server writes so many bytes at once, a quiet one after half a second.
+const BATCH_BYTES = 64 * 1024;
+const BATCH_MS = 500;
+
 /** The program's log, written to `to`, or to standard output in batches. */
 export function createLogger(options: { readonly level: string }, to?: DestinationStream): Logger {
   return pino(
     { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: SECRETS },
-    to ?? pino.destination({ fd: 1, sync: false, minLength: 4096, periodicFlush: 500 }),
+    to ?? pino.destination({ fd: 1, sync: false, minLength: BATCH_BYTES, periodicFlush: BATCH_MS }),
   );
 }

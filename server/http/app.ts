@@ -6,7 +6,7 @@ import type { Metrics } from '../metrics.ts';
 import { Problem } from '../problem.ts';
 import { sendProblem } from './problem-response.ts';
 import { beginContext } from './request-context.ts';
-import { logRequest } from './request-log.ts';
+import { requestLog } from './request-log.ts';
 
 export interface AppParts {
   readonly clock: Clock;
@@ -43,11 +43,13 @@ export function createHttpApp(parts: AppParts): RequestListener {
     sendProblem(req, res, error, { style: TEXT_ROUTE.test(req.originalUrl) ? 'text' : 'problem+json' });
   });
 
+  const { clock, log } = parts;
+  const logWhenDone = requestLog(parts);
   return (req, res) => {
-    const { clock, log, metrics } = parts;
     const { id } = beginContext(req, { address: parts.addressOf(req), nowMs: clock.nowMs(), log });
+    logWhenDone(res);
+    if (parts.hot(req, res)) return;
     res.setHeader('X-Request-Id', id);
-    logRequest(req, res, { clock, metrics });
-    if (!parts.hot(req, res)) app(req, res);
+    app(req, res);
   };
 }

@@ -13,31 +13,38 @@ export interface RequestContext {
   readonly log: Logger;
   /** Who asks; set by `authenticate`. */
   principal: Principal;
+  /** What was sent with a head that was ready-made: what Node then does not know, and the log tells. */
+  sent: { readonly length: number; readonly cache: string | undefined } | undefined;
 }
 
 const ANONYMOUS: Principal = { kind: 'anonymous', name: 'anonymous', can: [] };
-const contexts = new WeakMap<IncomingMessage, RequestContext>();
+// On the request itself: a weak map costs the collector more than all else that a short answer does.
+const CONTEXT = Symbol('context');
+
+interface WithContext extends IncomingMessage {
+  [CONTEXT]?: RequestContext;
+}
 
 /** Begins the context of a request; called once, before anything else. */
 export function beginContext(
   req: IncomingMessage,
   parts: { address: string; nowMs: number; log: Logger },
 ): RequestContext {
-  const id = randomUUID();
   const context: RequestContext = {
-    id,
+    id: randomUUID(),
     address: parts.address,
     startedAt: parts.nowMs,
     log: parts.log,
     principal: ANONYMOUS,
+    sent: undefined,
   };
-  contexts.set(req, context);
+  (req as WithContext)[CONTEXT] = context;
   return context;
 }
 
 /** The context of a request that has begun. */
 export function contextOf(req: IncomingMessage): RequestContext {
-  const context = contexts.get(req);
+  const context = (req as WithContext)[CONTEXT];
   if (context === undefined) throw new Error('the request has no context: beginContext has not run');
   return context;
 }

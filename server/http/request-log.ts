@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
+import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { contextOf } from './request-context.ts';
 
@@ -17,35 +18,58 @@ export function pathOf(req: IncomingMessage): string {
   return (req.url ?? '').split('?', 1)[0] ?? '';
 }
 
-/** Logs and counts a request when its answer has been sent or broken off: one line, without the query and without secrets. */
-export function logRequest(req: IncomingMessage, res: ServerResponse, parts: { clock: Clock; metrics: Metrics }): void {
-  res.once('close', () => {
+/**
+ * What logs and counts a request when its answer has been sent or broken off: one line, without the query and without secrets. To be
+ * called when the request comes.
+ */
+export function requestLog(parts: {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}): (res: ServerResponse) => void {
+  const { clock, metrics } = parts;
+  // Looking for secrets costs more than the rest of the line, and every field of it is made here.
+  const log = parts.log.child({}, { redact: [] });
+
+  function closed(this: ServerResponse): void {
+    const { req } = this;
     const context = contextOf(req);
-    const ms = parts.clock.nowMs() - context.startedAt;
-    const status = res.headersSent ? res.statusCode : 499;
-    const length = Number(res.getHeader('content-length') ?? 0);
-    const bytes = req.method === 'HEAD' || !res.writableFinished ? 0 : length;
-    const cache = res.getHeader('cache-status');
-    const outcome = typeof cache === 'string' ? OUTCOME.exec(cache)?.[1] : undefined;
-    parts.metrics.request(routeOf(pathOf(req)), status, ms / 1000, bytes);
-    if (outcome !== undefined) parts.metrics.answer(outcome);
-    context.log.info(
+    const ms = clock.nowMs() - context.startedAt;
+    const status = this.headersSent ? this.statusCode : 499;
+    const path = pathOf(req);
+    const { length, cache } = context.sent ?? sentBy(this);
+    const bytes = req.method === 'HEAD' || !this.writableFinished ? 0 : length;
+    const outcome = cache === undefined ? undefined : OUTCOME.exec(cache)?.[1];
+    metrics.request(routeOf(path), status, ms / 1000, bytes);
+    if (outcome !== undefined) metrics.answer(outcome);
+    log.info(
       {
         id: context.id,
         method: req.method,
-        path: forLog(pathOf(req)),
+        path: forLog(path),
         status,
         ms,
         bytes,
         who: context.principal.name,
         from: context.address,
         agent: req.headers['user-agent']?.slice(0, 60),
-        ...(typeof cache === 'string' ? { cache } : {}),
-        ...(res.writableFinished ? {} : { cut: true }),
+        cache,
+        cut: this.writableFinished ? undefined : true,
       },
       'request',
     );
-  });
+  }
+  return (res) => {
+    res.on('close', closed);
+  };
+}
+
+function sentBy(res: ServerResponse): { length: number; cache: string | undefined } {
+  const cache = res.getHeader('cache-status');
+  return {
+    length: Number(res.getHeader('content-length') ?? 0),
+    cache: typeof cache === 'string' ? cache : undefined,
+  };
 }
 
 const KINDS = new Set([

@@ -15,13 +15,15 @@ export class RequestsUnderWay {
     return (req: IncomingMessage, res: ServerResponse) => {
       this.#count += 1;
       if (this.#isStopping) res.setHeader('Connection', 'close');
-      res.once('close', () => {
-        this.#count -= 1;
-        if (this.#count === 0) this.#idle?.();
-      });
+      res.on('close', this.#ended);
       listener(req, res);
     };
   }
+
+  readonly #ended = (): void => {
+    this.#count -= 1;
+    if (this.#count === 0) this.#idle?.();
+  };
 
   /** From now on the server says that it stops. Resolves when no request is left. */
   drain(): Promise<void> {

@@ -1,9 +1,10 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Problem } from '../problem.ts';
 import type { ServedFile } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
 import { allowsRange, matchesEtag } from './conditional.ts';
 import { parseRange } from './range.ts';
+import { writeReadyHead } from './ready-head.ts';
 
 export interface SendFileOptions {
   /** More headers, such as `Content-Disposition`. */
@@ -29,28 +30,41 @@ export async function sendFile(
   options: SendFileOptions,
 ): Promise<void> {
   const etag = file.digest === undefined ? undefined : `"${file.digest}"`;
-  const headers = fileHeaders(file, etag, options);
+  const cache = cacheStatus(file.origin);
+  const headers = fileHeaders(file, { etag, cache }, options);
+  const write = (status: number, more: readonly string[], length: number): void =>
+    writeReadyHead(req, res, { status, headers: [...headers, ...more], length, cache });
   if (etag !== undefined && matchesEtag(req.headers['if-none-match'], etag)) {
-    res.writeHead(304, headers).end();
+    write(304, [], 0);
+    res.end();
     return;
   }
   if (req.method === 'HEAD' && file.size !== undefined) {
-    res.writeHead(200, { ...headers, 'Content-Length': file.size }).end();
+    write(200, ['Content-Length', String(file.size)], 0);
+    res.end();
     return;
   }
   const location = req.method === 'GET' ? await file.locate() : undefined;
   if (location !== undefined) {
-    res.writeHead(302, { Location: location.href, 'Cache-Control': 'no-store', 'Content-Length': 0 }).end();
+    const elsewhere = ['Location', location.href, 'Cache-Control', 'no-store', 'Content-Length', '0'];
+    writeReadyHead(req, res, { status: 302, headers: elsewhere, length: 0, cache: undefined });
+    res.end();
     return;
   }
-  await sendBody(req, res, file, { etag, headers });
+  await sendBody(req, res, file, { etag, write });
 }
 
 async function sendBody(
   req: IncomingMessage,
   res: ServerResponse,
   file: ServedFile,
-  { etag, headers }: { etag: string | undefined; headers: OutgoingHttpHeaders },
+  {
+    etag,
+    write,
+  }: {
+    readonly etag: string | undefined;
+    readonly write: (status: number, more: readonly string[], length: number) => void;
+  },
 ): Promise<void> {
   const body = await file.open();
   try {
@@ -63,12 +77,11 @@ async function sendBody(
       });
     }
     if (range === 'whole') {
-      if (size !== undefined) headers['Content-Length'] = size;
-      res.writeHead(200, headers);
+      write(200, size === undefined ? [] : ['Content-Length', String(size)], size ?? 0);
     } else {
-      headers['Content-Range'] = `bytes ${range.start}-${range.end}/${size}`;
-      headers['Content-Length'] = range.end - range.start + 1;
-      res.writeHead(206, headers);
+      const length = range.end - range.start + 1;
+      const part = ['Content-Range', `bytes ${range.start}-${range.end}/${size}`, 'Content-Length', String(length)];
+      write(206, part, length);
     }
     if (req.method !== 'HEAD') await body.send(range === 'whole' ? undefined : range, res);
     if (!res.destroyed) res.end();
@@ -80,20 +93,23 @@ async function sendBody(
   }
 }
 
-function fileHeaders(file: ServedFile, etag: string | undefined, options: SendFileOptions): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {
-    'Content-Type': file.contentType,
-    'Accept-Ranges': 'bytes',
-    'Cache-Control': options.cacheControl ?? `${options.isPublic ? 'public' : 'private'}, ${FOR_EVER}`,
-    'Cache-Status': cacheStatus(file.origin),
-    'X-Content-Type-Options': 'nosniff',
+function fileHeaders(
+  file: ServedFile,
+  { etag, cache }: { readonly etag: string | undefined; readonly cache: string },
+  options: SendFileOptions,
+): string[] {
+  return [
+    ...['Content-Type', file.contentType],
+    ...['Accept-Ranges', 'bytes'],
+    ...['Cache-Control', options.cacheControl ?? `${options.isPublic ? 'public' : 'private'}, ${FOR_EVER}`],
+    ...['Cache-Status', cache],
+    ...['X-Content-Type-Options', 'nosniff'],
     // The bytes are somebody's: should a browser show them, they may do nothing (stored XSS).
-    'Content-Security-Policy': "default-src 'none'; sandbox",
-    ...options.headers,
-  };
-  if (etag !== undefined) headers.ETag = etag;
-  if (file.modifiedAt !== undefined) headers['Last-Modified'] = new Date(file.modifiedAt).toUTCString();
-  return headers;
+    ...['Content-Security-Policy', "default-src 'none'; sandbox"],
+    ...Object.entries(options.headers ?? {}).flat(),
+    ...(etag === undefined ? [] : ['ETag', etag]),
+    ...(file.modifiedAt === undefined ? [] : ['Last-Modified', new Date(file.modifiedAt).toUTCString()]),
+  ];
 }
 
 function single(header: string | string[] | undefined): string | undefined {

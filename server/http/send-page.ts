@@ -1,40 +1,75 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import type { RenderedPage } from '../repository/pages.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Encoded, RenderedPage } from '../repository/pages.ts';
 import type { PageState } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
 import { matchesEtag } from './conditional.ts';
+import { type ReadyHead, writeReadyHead } from './ready-head.ts';
 
 const HTML_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+interface SendPageOptions {
+  readonly contentType: string;
+  readonly state: PageState;
+  readonly isPublic: boolean;
+}
 
 /** Answers with a rendered project page: 200 in the encoding that the client takes, or 304. */
 export function sendPage(
   req: IncomingMessage,
   res: ServerResponse,
   page: RenderedPage,
-  options: { readonly contentType: string; readonly state: PageState; readonly isPublic: boolean },
+  options: SendPageOptions,
 ): void {
-  const { contentType, state } = options;
   const isGzip = page.gzip !== undefined && takesGzip(req.headers['accept-encoding']);
   const encoded = isGzip && page.gzip !== undefined ? page.gzip : page.plain;
-  const headers: OutgoingHttpHeaders = {
-    'Content-Type': contentType,
-    ETag: encoded.etag,
-    Vary: 'Accept, Accept-Encoding',
-    'Cache-Control': options.isPublic ? 'no-cache' : 'private, no-cache',
-    'Cache-Status': cacheStatus(state.origin),
-    'X-Content-Type-Options': 'nosniff',
-  };
-  if (options.isPublic) headers['Access-Control-Allow-Origin'] = '*';
+  const heads = headsOf(encoded, options, isGzip);
   if (matchesEtag(req.headers['if-none-match'], encoded.etag)) {
-    res.writeHead(304, headers).end();
+    writeReadyHead(req, res, heads.unchanged);
+    res.end();
     return;
   }
-  if (contentType.includes('html')) headers['Content-Security-Policy'] = HTML_POLICY;
-  if (isGzip) headers['Content-Encoding'] = 'gzip';
-  headers['Content-Length'] = encoded.body.length;
-  res.writeHead(200, headers);
+  writeReadyHead(req, res, heads.whole);
   res.end(req.method === 'HEAD' ? undefined : encoded.body);
+}
+
+interface Heads {
+  readonly contentType: string;
+  readonly cache: string;
+  readonly isPublic: boolean;
+  readonly whole: ReadyHead;
+  readonly unchanged: ReadyHead;
+}
+
+// The heads that went with these bytes last: next time they are mostly the same.
+const made = new WeakMap<Encoded, Heads>();
+
+function headsOf(encoded: Encoded, { contentType, state, isPublic }: SendPageOptions, isGzip: boolean): Heads {
+  const cache = cacheStatus(state.origin);
+  const last = made.get(encoded);
+  if (last?.contentType === contentType && last.cache === cache && last.isPublic === isPublic) return last;
+  const { body, etag } = encoded;
+  const common = [
+    ...['Content-Type', contentType],
+    ...['ETag', etag],
+    ...['Vary', 'Accept, Accept-Encoding'],
+    ...['Cache-Control', isPublic ? 'no-cache' : 'private, no-cache'],
+    ...['Cache-Status', cache],
+    ...['X-Content-Type-Options', 'nosniff'],
+    ...(isPublic ? ['Access-Control-Allow-Origin', '*'] : []),
+  ];
+  const own = [
+    ...(contentType.includes('html') ? ['Content-Security-Policy', HTML_POLICY] : []),
+    ...(isGzip ? ['Content-Encoding', 'gzip'] : []),
+    ...['Content-Length', String(body.length)],
+  ];
+  const heads: Heads = {
+    ...{ contentType, cache, isPublic },
+    whole: { status: 200, headers: [...common, ...own], length: body.length, cache },
+    unchanged: { status: 304, headers: common, length: 0, cache },
+  };
+  made.set(encoded, heads);
+  return heads;
 }
 
 const GZIP = /(?:^|[,\s])(?:gzip|\*)(?:\s*;\s*q=([0-9.]+))?(?=\s*(?:,|$))/i;
