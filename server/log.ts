@@ -23,6 +23,13 @@ const BATCH_MS = 500;
 export function createLogger(options: { readonly level: string }, to?: DestinationStream): Logger {
   return pino(
     { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: SECRETS },
-    to ?? pino.destination({ fd: 1, sync: false, minLength: BATCH_BYTES, periodicFlush: BATCH_MS }),
+    to ??
+      pino.destination({
+        fd: 1,
+        sync: false,
+        minLength: BATCH_BYTES,
+        maxWrite: 2 * BATCH_BYTES,
+        periodicFlush: BATCH_MS,
+      }),
   );
 }
