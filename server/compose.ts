@@ -14,9 +14,10 @@ import { TokenAuthorizer } from './access/token-authorizer.ts';
 import { Tokens } from './access/tokens.ts';
 import { TrustedPublishing } from './access/trusted-publishing.ts';
 import { Browse } from './browse/overview.ts';
+import { hotReads } from './catalog/hot-reads.ts';
+import { LastKnown } from './catalog/last-known.ts';
 import { openCatalog } from './catalog/open.ts';
 import { refusingWhenReadOnly } from './catalog/read-only.ts';
-import { ping } from './catalog/stats.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { composeBundles } from './compose-bundles.ts';
 import { composeJobs } from './compose-jobs.ts';
@@ -113,6 +114,8 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     onNotStored: () => metrics.notStored(),
   });
   const isShared = config.catalog.kind === 'postgres';
+  const memory = isShared ? new LastKnown({ catalog, clock, log }) : undefined;
+  const hot = memory ?? hotReads(catalog);
   const turns = isShared ? new RefreshTurns({ catalog, clock, log }) : undefined;
   await turns?.sweep();
   const reading = buildReading(
@@ -126,6 +129,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       log,
       spoolDir,
       maxFiles: config.limits.pageFiles,
+      hot,
       ...(turns && { turns }),
     },
   );
@@ -141,7 +145,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const work = composeJobs(config, { catalog, blobs, clock, log, reading, locks: mirroring.handlers });
 
   const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
-  const generation = new TokenGeneration(catalog, { shared: isShared });
+  const generation = new TokenGeneration(catalog, { shared: isShared, read: () => hot.tokenGeneration() });
   const lastUsed = new LastUsed({
     catalog,
     clock,
@@ -189,7 +193,10 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
         blobs,
         warnings,
         readOnly,
-        pingCatalog: () => catalog.read(ping),
+        pingCatalog: async () => {
+          await hot.tokenGeneration();
+          hot.certain();
+        },
         isStopping: () => requests.isStopping,
       }),
     ],
@@ -222,6 +229,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
           ? await ensureFirstToken({ catalog, clock, dataDir: config.dataDir })
           : undefined;
       for (const upstream of upstreams.values()) upstream.start();
+      memory?.start();
       lastUsed.start();
       work.start();
       const url = await listen(server, config);
@@ -248,6 +256,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       await reading.stop();
       await Promise.all([...upstreams.values()].map((upstream) => upstream.stop()));
       await lastUsed.stop();
+      await memory?.stop();
       await blobs.close();
       await catalog.close();
       log.info('stopped');

@@ -10,13 +10,14 @@ import { tokenGeneration } from '../catalog/tokens.ts';
  */
 export class TokenGeneration {
   readonly shared: boolean;
-  readonly #catalog: Catalog;
+  readonly #read: () => Promise<number>;
   #local = 1;
   #running: Promise<number> | undefined;
   #next: Promise<number> | undefined;
 
-  constructor(catalog: Catalog, options: { readonly shared: boolean }) {
-    this.#catalog = catalog;
+  /** `read`: instead of asking the catalog for the number. */
+  constructor(catalog: Catalog, options: { readonly shared: boolean; readonly read?: () => Promise<number> }) {
+    this.#read = options.read ?? (() => catalog.read(tokenGeneration));
     this.shared = options.shared;
   }
 
@@ -43,7 +44,7 @@ export class TokenGeneration {
 
   #start(): Promise<number> {
     this.#next = undefined;
-    const read = this.#catalog.read(tokenGeneration).finally(() => {
+    const read = this.#read().finally(() => {
       if (this.#running === read) this.#running = undefined;
     });
     this.#running = read;

@@ -19,6 +19,8 @@ export interface ProjectState {
   readonly checkedAt: number;
   readonly freshUntil: number;
   readonly suspectSince: number | undefined;
+  /** The catalog is away: this is what it said last. */
+  readonly isRemembered?: true;
 }
 
 const COLUMNS = [

@@ -30,8 +30,3 @@ export function* countRepository(repository: string): Script<Counts> {
     bytes: Number(files?.bytes ?? 0),
   };
 }
-
-/** Reads one row: does the catalog answer? */
-export function* ping(): Script<void> {
-  yield* first(sql.selectFrom('upstream_state').select('repository').limit(1));
-}

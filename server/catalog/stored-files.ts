@@ -13,6 +13,16 @@ export interface StoredFile {
   readonly uploadTime: string | undefined;
   /** Of its project: an administrator's word before the upstream's. */
   readonly status: ProjectStatus;
+  /** The catalog is away: this is what it said last. */
+  readonly isRemembered?: true;
+}
+
+/** Core metadata whose bytes are stored. */
+export interface StoredMetadata {
+  readonly digest: Digest;
+  readonly size: number;
+  /** The catalog is away: this is what it said last. */
+  readonly isRemembered?: true;
 }
 
 const fileByName = prepared((p: { repository: string; name: string; filename: string }) =>
@@ -59,7 +69,7 @@ export function* findStoredMetadata(
   repository: string,
   name: ProjectName,
   filename: string,
-): Script<{ readonly digest: Digest; readonly size: number } | undefined> {
+): Script<StoredMetadata | undefined> {
   const row = yield* first(
     sql
       .selectFrom('core_metadata')

@@ -1,6 +1,7 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import { type HotReads, hotReads } from '../catalog/hot-reads.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Downloads } from '../upstream/download.ts';
@@ -35,6 +36,8 @@ export interface BuildParts {
   readonly log: Logger;
   readonly spoolDir: string;
   readonly maxFiles: number;
+  /** Absent: the catalog is never away. */
+  readonly hot?: HotReads;
   /** Absent: no other node serves from this catalog. */
   readonly turns?: RefreshTurns;
 }
@@ -55,11 +58,12 @@ export function buildReading(
   },
   parts: BuildParts,
 ): Reading {
+  const { hot = hotReads(parts.catalog) } = parts;
   const hosted = new Map<string, Hosted>();
   const proxied = new Map<string, Proxied>();
   for (const [name, setting] of settings.repositories) {
-    if (setting.kind === 'hosted') hosted.set(name, new Hosted({ name, ...parts }));
-    else proxied.set(name, new Proxied({ ...parts, ...setting }));
+    if (setting.kind === 'hosted') hosted.set(name, new Hosted({ name, ...parts, hot }));
+    else proxied.set(name, new Proxied({ ...parts, ...setting, hot }));
   }
   const indexes = new Map<string, FirstMatch>();
   for (const [name, setting] of settings.indexes) {
@@ -71,7 +75,10 @@ export function buildReading(
         throw new Error(`index ${name} names a repository that is not configured: ${repository}`);
       return { kind: 'upstream', repository: upstream };
     });
-    indexes.set(name, new FirstMatch(name, sources, setting.private));
+    indexes.set(
+      name,
+      new FirstMatch(name, sources, { privatePatterns: setting.private, certain: () => hot.certain() }),
+    );
   }
   return {
     indexes,

@@ -20,10 +20,18 @@ export class FirstMatch implements Repository {
   readonly sources: readonly Source[];
   readonly privateNames: PrivateNames;
 
-  constructor(name: string, sources: readonly Source[], privatePatterns: readonly string[]) {
+  readonly #certain: () => void;
+
+  /** `certain` throws while nobody may be told that something is not there. */
+  constructor(
+    name: string,
+    sources: readonly Source[],
+    options: { readonly privatePatterns: readonly string[]; readonly certain?: () => void },
+  ) {
     this.name = name;
     this.sources = sources;
-    this.privateNames = new PrivateNames(privatePatterns);
+    this.privateNames = new PrivateNames(options.privatePatterns);
+    this.#certain = options.certain ?? (() => {});
   }
 
   async state(name: ProjectName, view: View): Promise<PageState | undefined> {
@@ -31,6 +39,7 @@ export class FirstMatch implements Repository {
       const state = await repository.state(name, view);
       if (state !== undefined) return state;
     }
+    this.#certain();
     return undefined;
   }
 
@@ -48,6 +57,7 @@ export class FirstMatch implements Repository {
       const file = await repository.file(name, filename, view);
       if (file !== undefined) return file;
     }
+    this.#certain();
     return undefined;
   }
 

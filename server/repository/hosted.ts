@@ -1,14 +1,21 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findHostedPage } from '../catalog/hosted.ts';
-import { findProjectState, listProjectNames } from '../catalog/project-state.ts';
-import { findStoredFile, findStoredMetadata } from '../catalog/stored-files.ts';
+import type { HotReads } from '../catalog/hot-reads.ts';
+import { listProjectNames } from '../catalog/project-state.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
 import { contentTypeOf, distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { eachName } from './each-name.ts';
-import type { PageState, Repository, Revision, ServedFile, View } from './repository.ts';
+import {
+  FROM_MEMORY,
+  type PageState,
+  type Repository,
+  type Revision,
+  type ServedFile,
+  type View,
+} from './repository.ts';
 import { storedFile } from './stored-file.ts';
 import { isInTime } from './view-page.ts';
 
@@ -18,11 +25,18 @@ const SUFFIX = '.metadata';
 export class Hosted implements Repository {
   readonly name: string;
   readonly #catalog: Catalog;
+  readonly #hot: HotReads;
   readonly #blobs: BlobStore;
 
-  constructor(parts: { readonly name: string; readonly catalog: Catalog; readonly blobs: BlobStore }) {
+  constructor(parts: {
+    readonly name: string;
+    readonly catalog: Catalog;
+    readonly hot: HotReads;
+    readonly blobs: BlobStore;
+  }) {
     this.name = parts.name;
     this.#catalog = parts.catalog;
+    this.#hot = parts.hot;
     this.#blobs = parts.blobs;
   }
 
@@ -33,12 +47,12 @@ export class Hosted implements Repository {
   }
 
   async state(name: ProjectName, view: View): Promise<PageState | undefined> {
-    const known = await this.#catalog.read(() => findProjectState(this.name, name));
+    const known = await this.#hot.projectState(this.name, name);
     if (known === undefined || !known.present) return undefined;
     const at = view.at === undefined ? '' : `.at.${view.at}`;
     return {
       revision: `${this.name}.${known.revision}${at}` as Revision,
-      origin: { outcome: 'hit', detail: view.offline ? 'offline' : 'hosted' },
+      origin: known.isRemembered ? FROM_MEMORY : { outcome: 'hit', detail: view.offline ? 'offline' : 'hosted' },
       repository: this.name,
       maxAge: 0,
     };
@@ -55,10 +69,11 @@ export class Hosted implements Repository {
   async file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
     const isMetadata = filename.endsWith(SUFFIX);
     const archive = isMetadata ? filename.slice(0, -SUFFIX.length) : filename;
-    const stored = await this.#catalog.read(() => findStoredFile(this.name, name, archive));
+    const stored = await this.#hot.storedFile(this.name, name, archive);
     if (stored === undefined) {
-      const known = await this.#catalog.read(() => findProjectState(this.name, name));
+      const known = await this.#hot.projectState(this.name, name);
       if (known === undefined || !known.present) return undefined;
+      this.#hot.certain();
       throw new Problem('file-not-found', `${name} has no file ${filename} here.`);
     }
     if (stored.status === 'quarantined') {
@@ -68,15 +83,17 @@ export class Hosted implements Repository {
       throw new Problem('file-not-found', `${filename} was not there yet at the instant of this view.`);
     }
     const bytes = isMetadata
-      ? await this.#catalog.read(() => findStoredMetadata(this.name, name, archive))
+      ? await this.#hot.storedMetadata(this.name, name, archive)
       : { digest: stored.digest, size: stored.size };
+    if (bytes === undefined) this.#hot.certain();
     if (bytes === undefined) throw new Problem('file-not-found', `There is no core metadata of ${archive}.`);
     return storedFile(this.#blobs, {
       filename,
       contentType: contentTypeOf(filename),
-      ...bytes,
+      digest: bytes.digest,
+      size: bytes.size,
       modifiedAt: stored.uploadTime === undefined ? stored.storedAt : Date.parse(stored.uploadTime),
-      origin: { outcome: 'hit', detail: 'hosted' },
+      origin: stored.isRemembered ? FROM_MEMORY : { outcome: 'hit', detail: 'hosted' },
       whenLost: async () => {
         throw new Problem('storage-unavailable', `The bytes of ${filename} cannot be read at the moment.`, {
           retryAfter: 30,

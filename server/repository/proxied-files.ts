@@ -1,8 +1,7 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
 import { parseDigest } from '../../storage/digest.ts';
 import type { ProjectState } from '../catalog/project-state.ts';
-import { findProjectState } from '../catalog/project-state.ts';
-import { findStoredFile, findStoredMetadata, forgetLostFile, type StoredFile } from '../catalog/stored-files.ts';
+import { forgetLostFile, type StoredFile, type StoredMetadata } from '../catalog/stored-files.ts';
 import { contentTypeOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
@@ -10,7 +9,7 @@ import type { GrowingFile } from '../upstream/download.ts';
 import type { KnownFile } from './known-page.ts';
 import type { IndexedPage } from './known-pages.ts';
 import { FilePuller, type PullParts } from './pull-file.ts';
-import type { FileBody, Origin, ServedFile, View } from './repository.ts';
+import { type FileBody, FROM_MEMORY, type Origin, type ServedFile, type View } from './repository.ts';
 import { blobBody, storedFile } from './stored-file.ts';
 import { isInTime, whyNotHere } from './view-page.ts';
 
@@ -50,7 +49,7 @@ export class ProxiedFiles {
   }
 
   async #stored(name: ProjectName, filename: string, view: View): Promise<StoredFile | undefined> {
-    const stored = await this.#parts.catalog.read(() => findStoredFile(this.#repository, name, filename));
+    const stored = await this.#parts.hot.storedFile(this.#repository, name, filename);
     if (stored === undefined) return undefined;
     refuseQuarantined(stored.status);
     if (!isInTime(stored.uploadTime, view)) throw notInView(filename);
@@ -60,13 +59,15 @@ export class ProxiedFiles {
   /** The file as upstream's page lists it; `undefined` when the project is not known. */
   async #listed(name: ProjectName, filename: string, view: View): Promise<KnownFile | undefined> {
     if (view.offline) {
-      const known = await this.#parts.catalog.read(() => findProjectState(this.#repository, name));
+      const known = await this.#parts.hot.projectState(this.#repository, name);
       if (known === undefined || !known.present) return undefined;
+      this.#parts.hot.certain();
       throw new Problem('file-not-found', `${filename} is not stored here.`);
     }
     const { known } = await this.#pages.state(name);
     if (known === undefined || !known.present) return undefined;
     refuseQuarantined(known.status);
+    this.#parts.hot.certain();
     const file = (await this.#pages.page(known))?.files.get(filename) ?? (await this.#lookAgain(name, known, filename));
     if (file === undefined || file.removedAt !== undefined) {
       throw new Problem('file-not-found', `The index lists no file ${filename} of ${name}.`);
@@ -90,7 +91,7 @@ export class ProxiedFiles {
       digest,
       size,
       modifiedAt: stored.uploadTime === undefined ? storedAt : Date.parse(stored.uploadTime),
-      origin: { outcome: 'hit' },
+      origin: originOf(stored),
       whenLost: () => this.#pullLost(name, filename),
     });
   }
@@ -150,15 +151,15 @@ export class ProxiedFiles {
   }
 
   async #metadata(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
-    const { catalog } = this.#parts;
+    const { hot } = this.#parts;
     const [known, kept, stored] = await Promise.all([
-      catalog.read(() => findProjectState(this.#repository, name)),
-      catalog.read(() => findStoredMetadata(this.#repository, name, filename)),
+      hot.projectState(this.#repository, name),
+      hot.storedMetadata(this.#repository, name, filename),
       this.#stored(name, filename, view),
     ]);
     if (known !== undefined) refuseQuarantined(known.status);
     if (kept !== undefined && (stored !== undefined || (view.at === undefined && !view.offline))) {
-      return this.#metadataFile(filename, kept, { outcome: 'hit' });
+      return this.#metadataFile(filename, kept, originOf(kept));
     }
     const listed = stored === undefined ? await this.#listed(name, filename, view) : asKnown(stored);
     if (listed === undefined) return undefined;
@@ -181,6 +182,10 @@ export class ProxiedFiles {
       keep: async () => {},
     };
   }
+}
+
+function originOf(kept: StoredFile | StoredMetadata): Origin {
+  return kept.isRemembered ? FROM_MEMORY : { outcome: 'hit' };
 }
 
 function asKnown(stored: StoredFile): KnownFile {

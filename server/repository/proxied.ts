@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { findProjectState, listProjectNames, type ProjectState } from '../catalog/project-state.ts';
+import { listProjectNames, type ProjectState } from '../catalog/project-state.ts';
 import { findHoldings } from '../catalog/stored-files.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
@@ -11,7 +11,16 @@ import { ProxiedFiles } from './proxied-files.ts';
 import type { PullParts } from './pull-file.ts';
 import { type PageTimes, refreshPage } from './refresh-page.ts';
 import type { RefreshTurns } from './refresh-turns.ts';
-import type { Origin, Outage, PageState, Repository, Revision, ServedFile, View } from './repository.ts';
+import {
+  FROM_MEMORY,
+  type Origin,
+  type Outage,
+  type PageState,
+  type Repository,
+  type Revision,
+  type ServedFile,
+  type View,
+} from './repository.ts';
 import { isInTime, viewPage } from './view-page.ts';
 
 export interface ProxiedParts extends PullParts, PageTimes {
@@ -66,7 +75,7 @@ export class Proxied implements Repository {
 
   async project(name: ProjectName, view: View, state?: PageState): Promise<ProjectDetail | undefined> {
     const { catalog } = this.#parts;
-    const known = await catalog.read(() => findProjectState(this.name, name));
+    const known = await this.#parts.hot.projectState(this.name, name);
     if (known === undefined || !known.present) return undefined;
     const indexed = await this.#pages.get(known);
     if (indexed === undefined) return undefined;
@@ -103,7 +112,7 @@ export class Proxied implements Repository {
 
   /** Asks upstream now, whatever is kept. Throws `upstream-unavailable`, `upstream-timeout`. */
   async refresh(name: ProjectName): Promise<void> {
-    const known = await this.#parts.catalog.read(() => findProjectState(this.name, name));
+    const known = await this.#parts.hot.projectState(this.name, name);
     await this.#refresh(name, known);
   }
 
@@ -114,7 +123,9 @@ export class Proxied implements Repository {
 
   /** What is known of the project, brought up to date when that is due and possible. */
   async #current(name: ProjectName): Promise<{ known: ProjectState | undefined; origin: Origin }> {
-    const known = await this.#parts.catalog.read(() => findProjectState(this.name, name));
+    const known = await this.#parts.hot.projectState(this.name, name);
+    // What upstream says cannot be kept now, nor what comes of it be told to other nodes.
+    if (known?.isRemembered) return { known, origin: FROM_MEMORY };
     const isDown = this.#parts.upstream.health().state === 'open';
     if (known !== undefined && this.#parts.clock.nowMs() < known.freshUntil) {
       return { known, origin: { outcome: 'hit', ...detailOf(known, isDown) } };
@@ -130,13 +141,13 @@ export class Proxied implements Repository {
       throw error;
     }
     return {
-      known: await this.#parts.catalog.read(() => findProjectState(this.name, name)),
+      known: await this.#parts.hot.projectState(this.name, name),
       origin: { outcome: 'miss' },
     };
   }
 
   async #revalidated(name: ProjectName, known: ProjectState): Promise<{ known: ProjectState; origin: Origin }> {
-    const { upstream, clock, catalog } = this.#parts;
+    const { upstream, clock, hot } = this.#parts;
     const condition = upstream.health().state;
     if (condition === 'open') return { known, origin: { outcome: 'stale', detail: 'upstream-down' } };
     if (clock.nowMs() < (this.#retryAt.get(name) ?? 0))
@@ -157,7 +168,7 @@ export class Proxied implements Repository {
       return { known, origin: { outcome: 'stale', detail: 'upstream-slow' } };
     }
     if (outcome === 'failed') return { known, origin: { outcome: 'stale', detail: 'upstream-failed' } };
-    const now = await catalog.read(() => findProjectState(this.name, name));
+    const now = await hot.projectState(this.name, name);
     if (now === undefined) return { known, origin: { outcome: 'stale' } };
     const isSame = now.revision === known.revision;
     return { known: now, origin: { outcome: isSame ? 'revalidated' : 'miss', ...detailOf(now, false) } };
@@ -196,17 +207,17 @@ export class Proxied implements Repository {
 
   /** The page asked again because it lacks something, unless that was done a moment ago. */
   async #recheck(name: ProjectName, known: ProjectState): Promise<ProjectState | undefined> {
-    const { clock, catalog } = this.#parts;
+    const { clock, hot } = this.#parts;
     if (clock.nowMs() - known.checkedAt < RECHECK_AFTER_MS) return known;
     await this.#refresh(name, known);
-    return catalog.read(() => findProjectState(this.name, name));
+    return hot.projectState(this.name, name);
   }
 
   async #offlineState(name: ProjectName, view: View): Promise<PageState | undefined> {
-    const known = await this.#parts.catalog.read(() => findProjectState(this.name, name));
+    const known = await this.#parts.hot.projectState(this.name, name);
     if (known === undefined || !known.present) return undefined;
     if (known.storedRevision === 0) throw new Problem('project-not-found', `Nothing of ${name} is stored here.`);
-    return this.#pageState(known, view, { outcome: 'hit', detail: 'offline' });
+    return this.#pageState(known, view, known.isRemembered ? FROM_MEMORY : { outcome: 'hit', detail: 'offline' });
   }
 
   #pageState(known: ProjectState, view: View, origin: Origin): PageState {

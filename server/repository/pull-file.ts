@@ -4,6 +4,7 @@ import { parseDigest } from '../../storage/digest.ts';
 import { Spool } from '../../storage/spool.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { HotReads } from '../catalog/hot-reads.ts';
 import { bumpRevision } from '../catalog/project-state.ts';
 import { findStoredFile, findStoredMetadata, recordMetadata, recordPulledFile } from '../catalog/stored-files.ts';
 import type { Clock } from '../clock.ts';
@@ -25,6 +26,7 @@ export interface PullParts {
   readonly keeper: BlobKeeper;
   readonly blobs: BlobStore;
   readonly catalog: Catalog;
+  readonly hot: HotReads;
   readonly clock: Clock;
   readonly log: Logger;
   readonly spoolDir: string;

@@ -24,6 +24,9 @@ export interface Origin {
   readonly detail?: string;
 }
 
+/** The catalog is away: what it said last counts for as long as that lasts. */
+export const FROM_MEMORY: Origin = { outcome: 'stale', detail: 'catalog-down' };
+
 /** The upstream does not answer. */
 export interface Outage {
   readonly repository: string;

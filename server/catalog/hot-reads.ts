@@ -1,0 +1,32 @@
+import type { ProjectName } from '../model/project-name.ts';
+import type { Catalog } from './catalog.ts';
+import { findProjectState, type ProjectState } from './project-state.ts';
+import { findStoredFile, findStoredMetadata, type StoredFile, type StoredMetadata } from './stored-files.ts';
+import { tokenGeneration } from './tokens.ts';
+
+/**
+ * The reads that every page and every file begin with. Of a catalog that nodes share, they may be answered from memory while it is away
+ * (see `LastKnown`); such an answer is marked `isRemembered`. Never for what writes.
+ */
+export interface HotReads {
+  projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined>;
+  storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined>;
+  storedMetadata(repository: string, name: ProjectName, filename: string): Promise<StoredMetadata | undefined>;
+  tokenGeneration(): Promise<number>;
+  /**
+   * Throws `CatalogUnavailableError` while the catalog is away: what is remembered may say what there is, and not that something is
+   * not there.
+   */
+  certain(): void;
+}
+
+/** The same reads without a memory: for a catalog that is as near as the program itself. */
+export function hotReads(catalog: Catalog): HotReads {
+  return {
+    projectState: (repository, name) => catalog.read(() => findProjectState(repository, name)),
+    storedFile: (repository, name, filename) => catalog.read(() => findStoredFile(repository, name, filename)),
+    storedMetadata: (repository, name, filename) => catalog.read(() => findStoredMetadata(repository, name, filename)),
+    tokenGeneration: () => catalog.read(tokenGeneration),
+    certain: () => {},
+  };
+}
