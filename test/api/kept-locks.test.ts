@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { FakeClock } from '../support/fake-clock.ts';
+import { A1, B1, lockOf, pins, mirrorWorld as world } from '../support/mirror-world.ts';
+import { finished, mirror, post } from '../support/mirroring.ts';
+import type { TestApp } from '../support/test-app.ts';
+
+const HOUR = 60 * 60_000;
+
+interface LockAnswer {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly since: string;
+  readonly checkedAt: string;
+  readonly version: string;
+  readonly missing: readonly { readonly why: string }[];
+  readonly versions?: readonly { readonly version: string }[];
+  readonly watch: { readonly url: string; readonly error: string | null } | null;
+}
+
+async function locksOf(app: TestApp): Promise<readonly LockAnswer[]> {
+  const answer = await app.admin('/admin/locks');
+  assert.equal(answer.status, 200);
+  return ((await answer.json()) as { locks: LockAnswer[] }).locks;
+}
+
+async function setStatus(app: TestApp, project: string, status: string | null): Promise<void> {
+  const body = JSON.stringify({ status });
+  const answer = await app.admin(`/admin/repositories/pypi/projects/${project}`, { method: 'PATCH', body });
+  assert.equal(answer.status, 200, await answer.text());
+}
+
+/** Lets time pass until the server has come to what a test waits for. */
+async function until<T>(clock: FakeClock, look: () => Promise<T | undefined>, stepMs = 1000): Promise<T> {
+  for (let i = 0; i < 3000; i += 1) {
+    const found = await look();
+    if (found !== undefined) return found;
+    await clock.advance(stepMs);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error('it did not come to that');
+}
+
+/** A webhook that answers with these statuses, one after the other, and then 200. */
+async function webhook(t: { after(fn: () => Promise<void>): void }, ...statuses: number[]) {
+  const posts: { headers: Record<string, unknown>; body: string }[] = [];
+  const server = createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    posts.push({ headers: request.headers, body });
+    response.writeHead(statuses.shift() ?? 200).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, posts };
+}
+
+test('a kept lock is listed with its versions, and dropped', async (t) => {
+  const { app } = await world(t);
+  assert.deepEqual(await locksOf(app), []);
+  const first = { ...lockOf(pins(A1)), keep: 'shop' };
+  assert.equal((await mirror(app, first)).state, 'succeeded');
+  const [kept] = await locksOf(app);
+  assert.deepEqual([kept?.name, kept?.ready, kept?.missing], ['shop', true, []]);
+  await mirror(app, { ...lockOf(pins(A1, B1)), keep: 'shop' });
+  const one = (await (await app.admin('/admin/locks/shop')).json()) as LockAnswer;
+  assert.equal(one.versions?.length, 2);
+  assert.equal(one.version, one.versions?.[0]?.version);
+  const old = await app.admin(`/admin/locks/shop/text?version=${one.versions?.[1]?.version}`);
+  assert.equal(await old.text(), first.content);
+  // What cannot be had leaves the version that can.
+  assert.equal((await mirror(app, { ...lockOf('absent==1\n'), keep: 'shop' })).state, 'failed');
+  assert.equal((await locksOf(app))[0]?.version, one.version);
+  // A first version is kept all the same, so that somebody sees it.
+  assert.equal((await mirror(app, { ...lockOf('absent==1\n'), keep: 'new' })).state, 'failed');
+  assert.deepEqual(
+    (await locksOf(app)).map(({ name, ready }) => [name, ready]),
+    [
+      ['new', false],
+      ['shop', true],
+    ],
+  );
+  assert.equal((await app.admin('/admin/locks/shop', { method: 'DELETE' })).status, 204);
+  assert.equal((await app.admin('/admin/locks/shop', { method: 'DELETE' })).status, 404);
+  assert.equal((await app.admin('/admin/locks/shop')).status, 404);
+  const events = (await (await app.admin('/admin/events?subject=lock/shop')).json()) as { events: { kind: string }[] };
+  assert.deepEqual(
+    events.events.map(({ kind }) => kind),
+    ['lock-dropped', 'lock-kept', 'lock-kept'],
+  );
+});
+
+test('a lock that stops being ready is told to the webhook, signed, until it listens', async (t) => {
+  const hook = await webhook(t, 500, 302);
+  const clock = new FakeClock();
+  const { app } = await world(t, {
+    clock,
+    config: { notify: { url: hook.url, secret: 'key' }, jobs: { recheckLocksEvery: '1m' } },
+  });
+  await mirrorInTime(app, clock, { ...lockOf(pins(A1)), keep: 'shop' });
+  const before = (await locksOf(app))[0]?.since;
+  await setStatus(app, 'alpha', 'quarantined');
+  const lock = await until(clock, async () => (await locksOf(app)).find(({ ready }) => !ready));
+  assert.equal(lock.missing[0]?.why, 'the project is quarantined');
+  assert.notEqual(lock.since, before);
+  await until(clock, async () => (hook.posts.length >= 3 ? true : undefined), 250);
+  for (const { headers, body } of hook.posts) {
+    const signature = createHmac('sha256', 'key').update(body).digest('hex');
+    assert.equal(headers['x-stormcellar-signature'], `sha256=${signature}`);
+    const told = JSON.parse(body) as Record<string, unknown>;
+    assert.deepEqual([told.event, told.lock, told.missingCount], ['lock-not-ready', 'shop', 1]);
+  }
+  await setStatus(app, 'alpha', null);
+  const { checkedAt } = await until(clock, async () => (await locksOf(app)).find(({ ready }) => ready));
+  await until(clock, async () => (await locksOf(app)).find((each) => each.checkedAt !== checkedAt));
+  const deliveries = new Set(hook.posts.map(({ headers }) => headers['x-stormcellar-delivery']));
+  assert.equal(deliveries.size, 1, 'told once');
+});
+
+test('kept locks are checked after a garbage collection', async (t) => {
+  const { app } = await world(t);
+  await mirror(app, { ...lockOf(pins(A1)), keep: 'shop' });
+  await setStatus(app, 'alpha', 'quarantined');
+  const gc = await app.admin('/admin/gc', { method: 'POST' });
+  await finished(app, gc.headers.get('location') ?? '');
+  const jobs = async () =>
+    ((await (await app.admin('/admin/jobs')).json()) as { jobs: { id: string; kind: string }[] }).jobs;
+  const check = (await jobs()).findLast(({ kind }) => kind === 'check-locks');
+  await finished(app, `/admin/jobs/${check?.id}`);
+  for (const { id, kind } of await jobs()) if (kind === 'check-locks') await finished(app, `/admin/jobs/${id}`);
+  assert.equal((await locksOf(app))[0]?.ready, false);
+});
+
+test('a watched lock is mirrored anew when its text changes', async (t) => {
+  const clock = new FakeClock();
+  let text = pins(A1);
+  let status = 200;
+  const { up, app } = await world(t, { clock });
+  const server = createServer((_request, response) => response.writeHead(status).end(text));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await app.stop();
+  const { app: watching } = await world(t, {
+    clock,
+    dataDir: app.dataDir,
+    upstream: up.url,
+    config: { fetch: { allowHosts: [host] } },
+  });
+  const watch = { url: `http://${host}/requirements.txt`, every: '1h' };
+  await mirrorInTime(watching, clock, { ...lockOf(text), keep: 'shop', watch });
+  const first = (await locksOf(watching))[0]?.version;
+  status = 503;
+  await clock.advance(HOUR);
+  const failed = await until(clock, async () => (await locksOf(watching)).find((lock) => lock.watch?.error != null));
+  assert.match(failed.watch?.error ?? '', /answers 503/);
+  status = 200;
+  text = pins(A1, B1);
+  await clock.advance(HOUR);
+  const next = await until(clock, async () => (await locksOf(watching)).find(({ version }) => version !== first));
+  assert.deepEqual([next.ready, next.watch], [true, { ...next.watch, url: watch.url, error: null }]);
+});
+
+async function mirrorInTime(app: TestApp, clock: FakeClock, call: Parameters<typeof mirror>[1]): Promise<void> {
+  const answer = await post(app, '/admin/mirror', call);
+  assert.equal(answer.status, 202, await answer.clone().text());
+  const path = answer.headers.get('location') ?? '';
+  const job = await until(clock, async () => {
+    const seen = (await (await app.admin(path)).json()) as { state: string };
+    return seen.state === 'queued' || seen.state === 'running' ? undefined : seen;
+  });
+  assert.equal(job.state, 'succeeded', JSON.stringify(job));
+}
