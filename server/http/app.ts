@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { Problem } from '../problem.ts';
+import { allowedMethods } from './allowed-methods.ts';
 import { sendProblem } from './problem-response.ts';
 import { beginContext } from './request-context.ts';
 import { requestLog } from './request-log.ts';
@@ -34,9 +35,20 @@ export function createHttpApp(parts: AppParts): RequestListener {
   app.set('query parser', 'simple');
   for (const router of parts.open) app.use(router);
   app.use(parts.authenticate);
+  const routers = [...parts.open, ...parts.routers];
+  app.options('/{*path}', (req, res, next) => {
+    const allowed = allowedMethods(routers, req.path);
+    if (allowed.length === 0) return next();
+    res.writeHead(204, { Allow: [...allowed, 'OPTIONS'].join(', ') }).end();
+  });
   for (const router of parts.routers) app.use(router);
-  app.use(() => {
-    throw new Problem('not-found', 'There is nothing at this address.');
+  app.use((req) => {
+    const allowed = allowedMethods(routers, req.path);
+    if (allowed.length === 0 || allowed.includes(req.method)) {
+      throw new Problem('not-found', 'There is nothing at this address.');
+    }
+    const methods = allowed.join(', ');
+    throw new Problem('method-not-allowed', `This address takes ${methods}.`, { headers: { Allow: methods } });
   });
   // Express tells an error handler by its four parameters.
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
