@@ -46,7 +46,10 @@ async function mirror(options: MirrorOptions): Promise<void> {
   if (!json) note(`job ${id}`);
   const job = await followEvents(client, id, { isQuiet: json === true });
   if (json) printJson(await client.json(`/admin/jobs/${encodeURIComponent(id)}`));
-  else if (job.state === 'succeeded') print(summary(body, job));
+  else if (job.state === 'succeeded') {
+    for (const { place, detail } of notesOf(job)) note(plain(`note: ${place}: ${detail}`));
+    print(summary(body, job));
+  }
   if (job.state !== 'succeeded')
     throw new CommandFailure(plain(`${job.state}: ${job.error ?? 'somebody wanted it so'}`));
   if (output === undefined) return;
@@ -55,6 +58,10 @@ async function mirror(options: MirrorOptions): Promise<void> {
   });
   await writeLock(output, lock, { body, from: options.requirement });
   if (!json) note(`${output} is written`);
+}
+
+function notesOf({ result }: JobView): readonly { readonly place: string; readonly detail: string }[] {
+  return (result?.notes ?? []) as readonly { readonly place: string; readonly detail: string }[];
 }
 
 function summary({ name }: LockBody, { counts, bytes: size }: JobView): string {

@@ -35,7 +35,8 @@ export async function mirrorLock(parts: MirrorLockParts, job: JobRun<'mirror-loc
   }
   if (!isWhole) throw new JobGivesUp(sentence(summary, drilled));
   const { present, notes, targets } = drilled.result;
-  return { ...summary.counts, ready: true, present, notes: notes.slice(0, 100), targets };
+  const told = [...summary.notes, ...notes].slice(0, 200);
+  return { ...summary.counts, ready: true, present, notes: told, targets };
 }
 
 async function keepUnder(

@@ -51,6 +51,13 @@ describe('mirroring a lock', () => {
     ]);
   });
 
+  test('what a requirements file should name is told', async (t) => {
+    const { app } = await world(t);
+    const job = await mirror(app, lockOf('# only this\nalpha==1.0\n'));
+    const detail = 'alpha requires beta, which the lock does not name: an install would look for it';
+    assert.deepEqual(job.result?.notes, [{ place: 'line 2', detail }]);
+  });
+
   test('a pin without hashes gets every file of its version, and its hashes', async (t) => {
     const { app } = await world(t);
     const job = await mirror(app, lockOf('native==1.0\nbeta==1.0  # why\n'));
