@@ -53,14 +53,15 @@ const NAMES = {
 } as const;
 
 /**
- * What a PUT says: in the query (`build-url`, or `buildUrl`), or in headers (`X-Stormcellar-Build-Url`, or `Build-Url`). The query wins.
+ * What a PUT says: in the query (`build-url`, or `buildUrl`), or in headers (`X-Stormcellar-Build-Url`, `X-Build-Url` or `Build-Url`). The query wins.
  * Throws `malformed-request`, `invalid-bundle-name`.
  */
 export function putWords(req: Request): UploadWords {
   const said: Record<string, string> = {};
   for (const [field, name] of Object.entries(NAMES)) {
     const { query, headers } = req;
-    const value = one(query[name]) ?? one(query[field]) ?? one(headers[`x-stormcellar-${name}`]) ?? one(headers[name]);
+    const inHeaders = [`x-stormcellar-${name}`, `x-${name}`, name].map((header) => one(headers[header]));
+    const value = one(query[name]) ?? one(query[field]) ?? inHeaders.find((text) => text !== undefined);
     if (value !== undefined) said[field] = value;
   }
   return parsed(said);

@@ -95,6 +95,18 @@ test('the same bytes again change nothing; other bytes, other names and wrong di
   assert.deepEqual(await readdir(join(app.dataDir, 'spool')), []);
 });
 
+test('headers say what the query can, with or without X-', async (t) => {
+  const app = await testApp(t);
+  for (const [at, prefix] of ['', 'X-', 'X-Stormcellar-'].entries()) {
+    const version = `0.${at}`;
+    const words = { Channel: 'staging', Commit: 'abc', Tag: 'v1', 'Build-Url': 'https://ci.example/7' };
+    const headers = Object.fromEntries(Object.entries(words).map(([name, value]) => [prefix + name, value]));
+    assert.equal((await put(app, version, `bytes ${at}`, { headers })).status, 201);
+    const { commit, tag, buildUrl, channels } = await json(app.get(`/bundles/myapp/${version}`));
+    assert.deepEqual([commit, tag, buildUrl, channels], ['abc', 'v1', 'https://ci.example/7', ['staging']], prefix);
+  }
+});
+
 test('a form does the same, with a lock that is compared with what is inside', async (t) => {
   const app = await testApp(t);
   const { bytes, filename } = makeBundle('myapp', '0.1', { Flask: '3.0.0', Jinja2: '3.1', click: '8.1' });
