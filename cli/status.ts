@@ -20,8 +20,8 @@ interface UpstreamView {
   readonly name: string;
   readonly breaker: string;
   readonly since: string;
-  readonly lastSuccess?: string;
-  readonly lastError?: string;
+  readonly lastSuccess: string | null;
+  readonly lastError: string | null;
   readonly pages: number;
   readonly files: number;
   readonly bytes: number;

@@ -8,9 +8,10 @@ export interface UpstreamOverview {
   readonly name: string;
   readonly breaker: UpstreamHealth['state'];
   readonly since: string;
-  readonly lastSuccess?: string;
-  readonly lastFailure?: string;
-  readonly lastError?: string;
+  /** `null`: never yet. */
+  readonly lastSuccess: string | null;
+  readonly lastFailure: string | null;
+  readonly lastError: string | null;
   /** Seconds until it is tried again, while it is down. */
   readonly nextProbe?: number;
   readonly pages: number;
@@ -81,9 +82,9 @@ export class Browse {
       name: upstream.name,
       breaker: health.state,
       since: instant(health.since),
-      ...(health.lastSuccessAt === undefined ? {} : { lastSuccess: instant(health.lastSuccessAt) }),
-      ...(health.lastFailureAt === undefined ? {} : { lastFailure: instant(health.lastFailureAt) }),
-      ...(health.lastError === undefined ? {} : { lastError: health.lastError }),
+      lastSuccess: health.lastSuccessAt === undefined ? null : instant(health.lastSuccessAt),
+      lastFailure: health.lastFailureAt === undefined ? null : instant(health.lastFailureAt),
+      lastError: health.lastError ?? null,
       ...(health.state === 'open' ? { nextProbe: health.retryAfter } : {}),
     };
   }
