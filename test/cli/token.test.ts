@@ -65,6 +65,7 @@ describe('stormcellar token', () => {
       [['revoke', 'sc_secret'], 2, /give its id/],
       [['list', '--server', 'ftp://x'], 2, /not an http/],
       [['list'], 1, /^Credentials are required: .* Set --token or STORMCELLAR_TOKEN\.\n$/],
+      [['list', '--token', ''], 1, /^Credentials are required: .* Set --token or STORMCELLAR_TOKEN\.\n$/],
       [['list', '--token', 'wrong'], 1, /^The credentials are not valid: /],
       [['list', '--server', `http://127.0.0.1:${port}`], 1, /cannot be reached: .*ECONNREFUSED/],
       [['create', 'x', '--can', 'read', '--token', BOOTSTRAP_TOKEN, '--projects', 'a*b'], 1, /projects/],
