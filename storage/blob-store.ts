@@ -17,6 +17,14 @@ export interface Spooled extends BlobStat {
   readonly path: string;
 }
 
+/** Bytes that a store has begun to hand out. */
+export interface BegunBlob {
+  /** As `BlobStore.send`, once. */
+  send(out: Writable): Promise<void>;
+  /** Lets go of them when `send` is not called. */
+  close(): void;
+}
+
 /** Keeps immutable bytes under their digest. Knows nothing of projects. Safe for use from many nodes at once. */
 export interface BlobStore {
   /** Makes the blob durable and takes its file. Storing a digest twice is a no-op. Throws `StorageFullError`. */
@@ -28,6 +36,11 @@ export interface BlobStore {
    * the first byte; a failure after it rejects too, and then the caller destroys `out`. Settles when `out` is closed early.
    */
   send(digest: Digest, range: ByteRange, out: Writable): Promise<void>;
+  /**
+   * Makes sure that the bytes of `range` can be had, for who has to know before the first byte: throws what `send` would throw before
+   * it, `StorageUnavailableError` among them. Asks the store once for both. `size` is the whole blob's.
+   */
+  begin(blob: BlobStat, range: ByteRange): Promise<BegunBlob>;
   /** The blob's size, or `undefined` when it is not stored. */
   stat(digest: Digest): Promise<BlobStat | undefined>;
   /** A short-lived URL the client may fetch, or `undefined` when the bytes must go through us. */

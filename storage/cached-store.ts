@@ -1,7 +1,7 @@
 import { unlink } from 'node:fs/promises';
 import { type Readable, Writable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
-import type { BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
+import type { BegunBlob, BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskStore } from './disk-store.ts';
 import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
@@ -35,7 +35,7 @@ interface Asked {
 
 /**
  * A remote store with a bounded local copy of what is asked often: what was just stored, and what is asked for a second time. Copies
- * are verified by digest, and go on being served while the remote is gone. Everything but `send` speaks of the remote.
+ * are verified by digest, and go on being served while the remote is gone. Everything but `send` and `begin` speaks of the remote.
  */
 export class CachedStore implements BlobStore {
   readonly #remote: RemoteStore;
@@ -70,27 +70,39 @@ export class CachedStore implements BlobStore {
   }
 
   async send(digest: Digest, range: ByteRange, out: Writable): Promise<void> {
-    if (this.#copies.get(digest) && (await this.#sendCopy(digest, range, out))) return;
-    const spool = await this.#filling(digest, range);
-    if (!spool) return await this.#remote.send(digest, range, out);
-    const { sent, closed } = await spool.send(range, out);
-    if (!closed && sent !== range.end + 1 - range.start) throw new RangeError(`bytes ${range.start}-${range.end}`);
+    const copy = await this.#copy(digest, range);
+    const spool = copy ? undefined : await this.#filling(digest, range);
+    if (copy) await copy.send(out);
+    else if (spool) await follow(spool, range, out);
+    else await this.#remote.send(digest, range, out);
   }
 
-  /** False when the copy has vanished. */
-  async #sendCopy(digest: Digest, range: ByteRange, out: Writable): Promise<boolean> {
+  async begin(blob: BlobStat, range: ByteRange): Promise<BegunBlob> {
+    const copy = await this.#copy(blob.digest, range);
+    if (copy) return copy;
+    const spool = await this.#filling(blob.digest, range, blob.size);
+    if (!spool) return await this.#remote.begin(blob, range);
+    return { send: (out) => follow(spool, range, out), close: () => {} };
+  }
+
+  /** `undefined` when there is no copy, or it has vanished. */
+  async #copy(digest: Digest, range: ByteRange): Promise<BegunBlob | undefined> {
+    const copy = this.#copies.get(digest);
+    if (!copy) return undefined;
     try {
-      await this.#local.send(digest, range, out);
-      return true;
+      return await this.#local.begin(copy, range);
     } catch (error) {
       if (!(error instanceof BlobNotFoundError)) throw error;
       this.#copies.delete(digest);
-      return false;
+      return undefined;
     }
   }
 
-  /** The spool of a copy under way, begun when somebody asks for the whole of a blob for the second time. */
-  async #filling(digest: Digest, range: ByteRange): Promise<Spool | undefined> {
+  /**
+   * The spool of a copy under way, begun when somebody asks for the whole of a blob for the second time. Throws what the remote throws
+   * before the first byte.
+   */
+  async #filling(digest: Digest, range: ByteRange, known?: number): Promise<Spool | undefined> {
     // A range would have to wait for everything before it.
     if (range.start !== 0) return undefined;
     const filling = this.#fills.get(digest);
@@ -100,7 +112,7 @@ export class CachedStore implements BlobStore {
       this.#asked.set(digest, { size: undefined });
       return undefined;
     }
-    const size = asked.size ?? (await this.#remote.stat(digest))?.size;
+    const size = known ?? asked.size ?? (await this.#remote.stat(digest))?.size;
     if (size === undefined) throw new BlobNotFoundError(digest);
     this.#asked.set(digest, { size });
     if (range.end !== size - 1 || !(await this.#keeps(size))) return undefined;
@@ -108,27 +120,34 @@ export class CachedStore implements BlobStore {
   }
 
   #fill(blob: BlobStat): Promise<Spool | undefined> {
-    const { promise, resolve } = Promise.withResolvers<Spool | undefined>();
+    const { promise, resolve, reject } = Promise.withResolvers<Spool | undefined>();
+    promise.catch(() => {}); // whoever waits is told
     this.#fills.set(blob.digest, promise);
-    this.#chore('keeping a local copy', this.#fetch(blob, resolve));
+    const fetching = this.#remote
+      .begin(blob, { start: 0, end: blob.size - 1 })
+      .then((source) => this.#fetch(blob, source, resolve), reject);
+    this.#chore(
+      'keeping a local copy',
+      fetching.finally(() => this.#fills.delete(blob.digest)),
+    );
     return promise;
   }
 
-  async #fetch(blob: BlobStat, begun: (spool: Spool | undefined) => void): Promise<void> {
+  async #fetch(blob: BlobStat, source: BegunBlob, begun: (spool: Spool | undefined) => void): Promise<void> {
     let spool: Spool | undefined;
     let letGo = (): void => {};
     try {
       spool = await Spool.create(this.#spoolDir, { maxBytes: blob.size });
       letGo = spool.hold();
       begun(spool);
-      await this.#remote.send(blob.digest, { start: 0, end: blob.size - 1 }, writer(spool));
+      await source.send(writer(spool));
       await this.#keep(await spool.finish(blob.digest));
     } catch (error) {
       await spool?.discard(error instanceof Error ? error : undefined);
       throw error;
     } finally {
+      source.close();
       begun(undefined);
-      this.#fills.delete(blob.digest);
       letGo();
     }
   }
@@ -224,6 +243,11 @@ export class CachedStore implements BlobStore {
     await this.#local.close();
     await this.#remote.close();
   }
+}
+
+async function follow(spool: Spool, range: ByteRange, out: Writable): Promise<void> {
+  const { sent, closed } = await spool.send(range, out);
+  if (!closed && sent !== range.end + 1 - range.start) throw new RangeError(`bytes ${range.start}-${range.end}`);
 }
 
 function writer(spool: Spool): Writable {

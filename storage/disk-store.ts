@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import { BLOB_FOLDER, blobPath, checkRange } from './blob-path.ts';
-import type { BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
+import type { BegunBlob, BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
 import { STEP_BYTES } from './buffer-pool.ts';
 import type { Digest } from './digest.ts';
 import { listBlobs } from './disk-list.ts';
@@ -116,6 +116,11 @@ export class DiskStore implements BlobStore {
     if (count !== blob.size) throw shortened(digest);
     if (this.#open.isCurrent(digest, blob)) this.#small.set(digest, bytes);
     return bytes;
+  }
+
+  async begin({ digest }: BlobStat, range: ByteRange): Promise<BegunBlob> {
+    if (!this.#small.has(digest) && (await this.stat(digest)) === undefined) throw new BlobNotFoundError(digest);
+    return { send: (out) => this.send(digest, range, out), close: () => {} };
   }
 
   async stat(digest: Digest): Promise<BlobStat | undefined> {

@@ -21,13 +21,15 @@ export interface S3Config {
 export interface S3Patience {
   /** For a connection. */
   readonly connectMs: number;
+  /** For the head of an answer to a read, retries included. */
+  readonly headMs: number;
   /** Without a byte on a connection. */
   readonly idleMs: number;
   /** How often a request is sent in all before its failure counts. */
   readonly attempts: number;
 }
 
-export const PATIENCE: S3Patience = { connectMs: 3_000, idleMs: 20_000, attempts: 4 };
+export const PATIENCE: S3Patience = { connectMs: 3_000, headMs: 6_000, idleMs: 20_000, attempts: 4 };
 
 /** Readers of slow clients hold a connection each, and must not keep a put or a readiness check waiting. */
 const SOCKETS = 1_000;

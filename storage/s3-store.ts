@@ -9,7 +9,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { BLOB_FOLDER, blobPath } from './blob-path.ts';
-import type { BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
+import type { BegunBlob, BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { type Digest, parseDigest } from './digest.ts';
 import type { OnStep } from './durable-folder.ts';
@@ -50,13 +50,18 @@ export class S3Store implements BlobStore {
   readonly #local: Pick<S3StoreOptions, 'spoolDir' | 'minFreeBytes'>;
   readonly #onStep: OnStep;
   readonly #budget = new ByteBudget(UPLOAD_BYTES);
+  readonly #headMs: number;
 
   readonly #closing = new AbortController();
   #sweeping: Promise<unknown> = Promise.resolve();
+  #isAway = false;
+  #isProbing = false;
 
   private constructor(config: S3Config, options: S3StoreOptions) {
     this.#config = config;
-    this.#client = s3Client(config, options.patience ?? PATIENCE);
+    const patience = options.patience ?? PATIENCE;
+    this.#client = s3Client(config, patience);
+    this.#headMs = patience.headMs;
     this.#local = options;
     this.#onStep = options.onStep ?? (() => {});
   }
@@ -148,15 +153,38 @@ export class S3Store implements BlobStore {
   }
 
   async send(digest: Digest, range: ByteRange, out: Writable): Promise<void> {
-    if (range.end < range.start) return void (await this.#existing(digest));
+    await (await this.#begin(digest, range)).send(out);
+  }
+
+  begin({ digest }: BlobStat, range: ByteRange): Promise<BegunBlob> {
+    return this.#begin(digest, range);
+  }
+
+  async #begin(digest: Digest, range: ByteRange): Promise<BegunBlob> {
+    if (range.end < range.start) {
+      await this.#existing(digest);
+      return { send: async () => {}, close: () => {} };
+    }
+    const body = await this.#get(digest, range);
+    // Until it is read nobody else listens.
+    body.on('error', () => {});
+    return { send: (out) => this.#send(body, { digest, range }, out), close: () => void body.destroy() };
+  }
+
+  /** Sends what `first` yields, and the rest from new answers when it breaks off. */
+  async #send(
+    first: Readable,
+    { digest, range }: { readonly digest: Digest; readonly range: ByteRange },
+    out: Writable,
+  ): Promise<void> {
     let position = range.start;
-    for (let broken = 0; position <= range.end; ) {
-      const body = await this.#get(digest, { start: position, end: range.end });
+    let broken = 0;
+    for (let body = first; ; body = await this.#get(digest, { start: position, end: range.end })) {
       const { sent, closed, failure } = await sendStream(body, out);
-      if (closed) break;
       position += sent;
+      if (closed || position > range.end) break;
       broken = sent > 0 ? 0 : broken + 1;
-      if (position <= range.end && broken === RESUMES) throw s3Error(`reading ${digest}`, failure);
+      if (broken === RESUMES) throw s3Error(`reading ${digest}`, failure);
     }
     if (out.errored) throw out.errored;
   }
@@ -167,7 +195,7 @@ export class S3Store implements BlobStore {
     const Range = range && `bytes=${range.start}-${range.end}`;
     let answer: GetObjectCommandOutput;
     try {
-      answer = await this.#client.send(new GetObjectCommand({ Bucket, Key, ...(Range && { Range }) }));
+      answer = await this.#answer(new GetObjectCommand({ Bucket, Key, ...(Range && { Range }) }));
     } catch (error) {
       if (error instanceof Error && error.name === 'InvalidRange') throw new RangeError(`${Range} of ${digest}`);
       throw s3Error(`reading ${digest}`, error, digest);
@@ -181,6 +209,30 @@ export class S3Store implements BlobStore {
       throw error;
     }
     return body;
+  }
+
+  /**
+   * The head of an answer, in time for a caller who has another way to go. While the store is known to be away only one waits for it, to
+   * find out when it is back.
+   */
+  async #answer(command: GetObjectCommand): Promise<GetObjectCommandOutput> {
+    const isProbe = this.#isAway;
+    if (isProbe && this.#isProbing) throw new StorageUnavailableError('the store did not answer a moment ago');
+    this.#isProbing = isProbe;
+    const patience = new AbortController();
+    const timer = setTimeout(() => patience.abort(), this.#headMs);
+    try {
+      const answer = await this.#client.send(command, { abortSignal: patience.signal });
+      this.#isAway = false;
+      return answer;
+    } catch (error) {
+      // An answer, whatever it says, is one; a break in the middle of it is not looked at here.
+      this.#isAway = statusOf(error) === undefined;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      if (isProbe) this.#isProbing = false;
+    }
   }
 
   async stat(digest: Digest): Promise<BlobStat | undefined> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ByteRange } from '../../storage/blob-store.ts';
 import { Problem } from '../problem.ts';
 import type { ServedFile } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
@@ -66,16 +67,18 @@ async function sendBody(
     readonly write: (status: number, more: readonly string[], length: number) => void;
   },
 ): Promise<void> {
-  const body = await file.open();
+  const asked = allowsRange(single(req.headers['if-range']), etag, file.modifiedAt) ? req.headers.range : undefined;
+  const rangeOf = (size: number | undefined): ByteRange | 'whole' => {
+    const range = size === undefined || req.method === 'HEAD' ? 'whole' : parseRange(asked, size);
+    if (range !== 'unsatisfiable') return range;
+    const headers = { 'Content-Range': `bytes */${size}` };
+    throw new Problem('range-not-satisfiable', `The file has ${size} bytes.`, { headers });
+  };
+  const expected = rangeOf(file.size);
+  const body = await file.open(expected === 'whole' ? undefined : expected);
   try {
     const { size } = body;
-    const asked = allowsRange(single(req.headers['if-range']), etag, file.modifiedAt) ? req.headers.range : undefined;
-    const range = size === undefined || req.method === 'HEAD' ? 'whole' : parseRange(asked, size);
-    if (range === 'unsatisfiable') {
-      throw new Problem('range-not-satisfiable', `The file has ${size} bytes.`, {
-        headers: { 'Content-Range': `bytes */${size}` },
-      });
-    }
+    const range = size === file.size ? expected : rangeOf(size);
     if (range === 'whole') {
       write(200, size === undefined ? [] : ['Content-Length', String(size)], size ?? 0);
     } else {

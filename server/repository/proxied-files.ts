@@ -8,9 +8,10 @@ import { Problem } from '../problem.ts';
 import type { GrowingFile } from '../upstream/download.ts';
 import type { KnownFile } from './known-page.ts';
 import type { IndexedPage } from './known-pages.ts';
+import { PastStore } from './past-store.ts';
 import { FilePuller, type PullParts } from './pull-file.ts';
 import { type FileBody, FROM_MEMORY, type Origin, type ServedFile, type View } from './repository.ts';
-import { blobBody, storedFile } from './stored-file.ts';
+import { storedFile } from './stored-file.ts';
 import { isInTime, whyNotHere } from './view-page.ts';
 
 /** What the files of an upstream need of its pages. */
@@ -31,6 +32,7 @@ export class ProxiedFiles {
   readonly #puller: FilePuller;
   readonly #blobs: BlobStore;
   readonly #repository: string;
+  readonly #pastStore: PastStore;
 
   constructor(parts: PullParts, pages: PageSource) {
     this.#parts = parts;
@@ -38,12 +40,13 @@ export class ProxiedFiles {
     this.#puller = new FilePuller(parts);
     this.#blobs = parts.blobs;
     this.#repository = parts.upstream.name;
+    this.#pastStore = new PastStore(parts, (name, filename) => this.#listed(name, filename, { offline: false }));
   }
 
   async find(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
     if (filename.endsWith(SUFFIX)) return this.#metadata(name, filename.slice(0, -SUFFIX.length), view);
     const stored = await this.#stored(name, filename, view);
-    if (stored !== undefined) return this.#storedFile(name, stored);
+    if (stored !== undefined) return this.#storedFile(name, stored, view);
     const file = await this.#listed(name, filename, view);
     return file === undefined ? undefined : this.#coldFile(name, file);
   }
@@ -83,7 +86,7 @@ export class ProxiedFiles {
     return (await this.#pages.page(now))?.files.get(filename);
   }
 
-  #storedFile(name: ProjectName, stored: StoredFile): ServedFile {
+  #storedFile(name: ProjectName, stored: StoredFile, view: View): ServedFile {
     const { filename, digest, size, storedAt } = stored;
     return storedFile(this.#blobs, {
       filename,
@@ -93,6 +96,7 @@ export class ProxiedFiles {
       modifiedAt: stored.uploadTime === undefined ? storedAt : Date.parse(stored.uploadTime),
       origin: originOf(stored),
       whenLost: () => this.#pullLost(name, filename),
+      ...(view.offline ? {} : { whenAway: (away) => this.#pastStore.file(name, stored, away) }),
     });
   }
 
@@ -159,26 +163,37 @@ export class ProxiedFiles {
     ]);
     if (known !== undefined) refuseQuarantined(known.status);
     if (kept !== undefined && (stored !== undefined || (view.at === undefined && !view.offline))) {
-      return this.#metadataFile(filename, kept, originOf(kept));
+      return this.#metadataFile({ name, filename, view }, kept, originOf(kept));
     }
     const listed = stored === undefined ? await this.#listed(name, filename, view) : asKnown(stored);
     if (listed === undefined) return undefined;
     const metadata = kept ?? (await this.#puller.metadata(name, listed));
     if (metadata === undefined) throw new Problem('file-not-found', `There is no core metadata of ${filename}.`);
-    return this.#metadataFile(filename, metadata, {
+    return this.#metadataFile({ name, filename, view }, metadata, {
       outcome: kept === undefined && stored === undefined ? 'miss' : 'hit',
     });
   }
 
-  #metadataFile(filename: string, kept: Pick<StoredFile, 'digest' | 'size'>, origin: Origin): ServedFile {
+  #metadataFile(
+    asked: { readonly name: ProjectName; readonly filename: string; readonly view: View },
+    kept: StoredMetadata,
+    origin: Origin,
+  ): ServedFile {
+    const { name, filename, view } = asked;
     return {
-      filename: `${filename}${SUFFIX}`,
-      contentType: contentTypeOf(`${filename}${SUFFIX}`),
-      digest: kept.digest,
-      size: kept.size,
-      origin,
+      ...storedFile(this.#blobs, {
+        filename: `${filename}${SUFFIX}`,
+        contentType: contentTypeOf(`${filename}${SUFFIX}`),
+        digest: kept.digest,
+        size: kept.size,
+        origin,
+        whenLost: async () => {
+          const sentence = `The core metadata of ${filename} cannot be read at the moment.`;
+          throw new Problem('storage-unavailable', sentence, { retryAfter: 30 });
+        },
+        ...(view.offline ? {} : { whenAway: (away) => this.#pastStore.metadata(name, filename, { kept, away }) }),
+      }),
       locate: async () => undefined,
-      open: async () => blobBody(this.#blobs, kept.digest, kept.size),
       keep: async () => {},
     };
   }

@@ -222,7 +222,8 @@ function sha256Of(file: DistributionFile): Digest | undefined {
   return file.hashes.sha256 === undefined ? undefined : parseDigest(file.hashes.sha256);
 }
 
-function addressOf(file: DistributionFile): URL {
+/** Where upstream's page says that the file is. */
+export function addressOf(file: DistributionFile): URL {
   if (file.url === undefined) throw new Error(`the page kept no address of ${file.filename}`);
   return new URL(file.url);
 }

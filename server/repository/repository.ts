@@ -72,8 +72,8 @@ export interface ServedFile {
   readonly origin: Origin;
   /** Where the client may fetch the bytes itself, when the store offers that. */
   locate(): Promise<URL | undefined>;
-  /** Begins. Throws `file-not-found`, `upstream-unavailable`, `upstream-timeout` while the answer can still say so. */
-  open(): Promise<FileBody>;
+  /** Begins, with `range` when that is what will be sent. Throws `file-not-found`, `upstream-unavailable`, `upstream-timeout` while the answer can still say so. */
+  open(range?: ByteRange): Promise<FileBody>;
   /**
    * Resolves once the bytes are stored here: at once when they are. Throws like `open`, `upstream-mismatch`, and `storage-full` when
    * they cannot be kept.

@@ -78,6 +78,71 @@ describe('PostgreSQL gone', { skip: engines.skip }, () => {
   });
 });
 
+describe('S3 gone', { skip: engines.skip }, () => {
+  it('what was stored or asked here goes on, then comes from upstream, else 503 and never 404; and all is well when it is back', async (t) => {
+    const up = await fakeUpstream(t);
+    const cold = makeWheel({ name: 'demo', version: '3.0' });
+    up.project('demo').add(kept).add(other).add(cold);
+    const cellar = await engines.cellar(t);
+    const [here, there] = [await cellar.node({ upstream: up.url }), await cellar.node({ upstream: up.url })];
+    const files = [
+      ['mine', mine],
+      ['demo', kept],
+      ['demo', other],
+    ] as const;
+    const paths = files.flatMap(([name, { filename }]) => [
+      `/simple/${name}/${filename}`,
+      `/simple/${name}/${filename}.metadata`,
+    ]);
+    const expected = files.flatMap(([, file]) => [file.bytes, file.metadata]);
+    assert.equal(await upload(here, mine), 200);
+    for (const path of paths) assert.equal((await here.get(path)).status, 200);
+    const before = await cellar.query('SELECT * FROM file ORDER BY filename');
+    cellar.lines.store.refuse();
+
+    const local = await Promise.all(paths.map((path) => bodyOf(here, path)));
+    assert.deepEqual(local, expected);
+    const asked = up.requests(`/files/${kept.filename}`);
+    const remote = await Promise.all(paths.map((path) => there.get(path)));
+    assert.deepEqual(
+      remote.map(({ status }) => status),
+      [503, 503, 200, 200, 200, 200],
+    );
+    assert.ok(Number(remote[0]?.headers.get('retry-after')) >= 1);
+    const bodies = await Promise.all(remote.map(async (answer) => Buffer.from(await answer.arrayBuffer())));
+    assert.deepEqual(bodies.slice(2), expected.slice(2));
+    assert.equal(up.requests(`/files/${kept.filename}`), asked + 1);
+    const part = await there.get(paths[2] ?? '', { headers: { range: 'bytes=2-5' } });
+    assert.deepEqual([part.status, Buffer.from(await part.arrayBuffer())], [206, kept.bytes.subarray(2, 6)]);
+    assert.equal((await there.get(`/offline${paths[2]}`)).status, 503, 'offline never asks upstream');
+    assert.equal((await there.get(paths[0] ?? '', { method: 'HEAD' })).status, 200);
+
+    assert.deepEqual(await bodyOf(there, `/simple/demo/${cold.filename}`), cold.bytes);
+    assert.equal(await upload(there, makeWheel({ name: 'mine', version: '2.0' })), 503);
+    assert.deepEqual(await cellar.query('SELECT * FROM file ORDER BY filename'), before, 'no row without bytes');
+    const ready = await there.get('/readyz');
+    assert.equal(ready.status, 503);
+    assert.match(await ready.text(), /storage: The storage is not available/);
+
+    up.project('demo').remove(other.filename);
+    up.order('*', { status: 500 });
+    assert.equal((await there.get(paths[2] ?? '')).status, 503);
+    up.order('*');
+    cellar.lines.store.heal();
+    assert.equal((await there.get('/readyz')).status, 200);
+    assert.deepEqual(await Promise.all(paths.map((path) => bodyOf(there, path))), expected);
+    assert.deepEqual(await bodyOf(there, `/simple/demo/${cold.filename}`), cold.bytes);
+    assert.equal(await upload(there, makeWheel({ name: 'mine', version: '2.0' })), 200);
+    assert.equal((await cellar.query('SELECT * FROM file')).length, before.length + 2);
+  });
+});
+
+async function bodyOf(node: TestApp, path: string): Promise<Buffer> {
+  const answer = await node.get(path);
+  assert.equal(answer.status, 200, path);
+  return Buffer.from(await answer.arrayBuffer());
+}
+
 /** A node on which things were asked before by somebody with a token: nothing is public. */
 async function used(t: Parameters<typeof engines.cellar>[0]) {
   const up = await fakeUpstream(t);

@@ -137,6 +137,31 @@ export function blobStoreContract(
       assert.equal(await store.stat(digest), undefined);
     });
 
+    test('what has begun can be had: it is sent, or let go', async () => {
+      for (const bytes of [Buffer.from('0123456789'), LARGE]) {
+        const digest = await put(bytes);
+        const blob = { digest, size: bytes.length };
+        for (const [start, end] of [
+          [0, bytes.length - 1],
+          [3, 7],
+        ] as const) {
+          for (let times = 0; times < 3; times++) {
+            (await store.begin(blob, { start, end })).close();
+            const begun = await store.begin(blob, { start, end });
+            const out = new PassThrough();
+            const received = buffer(out);
+            await begun.send(out);
+            out.end();
+            assert.ok((await received).equals(bytes.subarray(start, end + 1)));
+          }
+        }
+      }
+      const missing = { digest: digestOf('never stored'), size: 4 };
+      for (let times = 0; times < 3; times++) {
+        await assert.rejects(store.begin(missing, { start: 0, end: 3 }), BlobNotFoundError);
+      }
+    });
+
     test('deleting removes, and removing what is not there succeeds', async () => {
       const [kept, gone] = [await put('kept'), await put('gone')];
       await sent(store, gone, { start: 0, end: 3 });

@@ -63,7 +63,7 @@ test('what was stored here goes on being served when the remote is gone; what wa
   const elsewhere = await spooled(dir, 'stored by another node');
   await remote.put(elsewhere);
   const failing = gone();
-  const store = await open({ send: failing, stat: failing, open: failing, check: failing });
+  const store = await open({ send: failing, begin: failing, stat: failing, open: failing, check: failing });
   const blob = await spooled(dir, 'stored here');
   await store.put(blob);
   await store.put(await spooled(dir, 'stored here'));
@@ -87,7 +87,7 @@ test('what is asked for a second time is copied once, however many ask, and then
   const blob = await spooled(dir, bytes);
   await remote.put(blob);
   let fetched = 0;
-  const store = await open({ send: () => void fetched++ });
+  const store = await open({ send: () => void fetched++, begin: () => void fetched++ });
   const bodies = await Promise.all(Array.from({ length: 20 }, () => sent(store, blob.digest, whole(bytes))));
   for (const body of bodies) assert.ok(body.equals(bytes));
   assert.equal(fetched, 2);
@@ -154,11 +154,11 @@ test('copies are found again after a restart, and a copy that vanished is fetche
   await first.put(blob);
   await first.close();
   let fetched = 0;
-  const second = await open({ send: () => void fetched++ });
+  const second = await open({ send: () => void fetched++, begin: () => void fetched++ });
   assert.equal((await sent(second, blob.digest, { start: 0, end: 3 })).toString(), 'kept');
   assert.equal(fetched, 0);
   await second.close();
-  const third = await open({ send: () => void fetched++ });
+  const third = await open({ send: () => void fetched++, begin: () => void fetched++ });
   await rm(join(dir, 'cache', blobPath(blob.digest)));
   assert.equal((await sent(third, blob.digest, { start: 0, end: 3 })).toString(), 'kept');
   assert.equal(fetched, 1);

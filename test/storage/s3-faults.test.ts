@@ -17,7 +17,7 @@ import { sent } from '../support/sent.ts';
 import { digestOf, spooled } from '../support/spooled.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-const HASTY: S3Patience = { connectMs: 1000, idleMs: 2000, attempts: 1 };
+const HASTY: S3Patience = { connectMs: 1000, headMs: 2000, idleMs: 2000, attempts: 1 };
 const BYTES = Buffer.alloc(1_000_000, 'some content ');
 const ALL = { start: 0, end: BYTES.length - 1 };
 const PARTS = Buffer.alloc(PART_BYTES + 100_000, 'in two parts ');
@@ -122,6 +122,24 @@ function faults(engine: S3Engine): void {
     const blob = await spooled(dir, BYTES);
     await store.put(blob);
     proxy.order({ fault: { kind: 'stall', after: 200_000 }, when: ({ method }) => method === 'GET', times: 1 });
+    assert.ok((await sent(store, blob.digest, ALL)).equals(BYTES));
+  });
+
+  test('a store that says nothing is given up in time, and then only one finds out whether it is back', async (t) => {
+    const { dir, proxy, open } = await bench(t);
+    const store = await open({ connectMs: 1000, headMs: 150, idleMs: 20_000, attempts: 4 });
+    const blob = await spooled(dir, BYTES);
+    await store.put(blob);
+    const silent = { kind: 'hold' } as const;
+    proxy.order({ fault: silent });
+    await assert.rejects(store.begin(blob, ALL), StorageUnavailableError);
+    const before = proxy.asked.length;
+    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => store.begin(blob, ALL)));
+    assert.ok(outcomes.every(({ status }) => status === 'rejected'));
+    assert.equal(proxy.asked.length, before + 1);
+    proxy.heal();
+    const begun = await store.begin(blob, ALL);
+    begun.close();
     assert.ok((await sent(store, blob.digest, ALL)).equals(BYTES));
   });
 

@@ -1,7 +1,7 @@
 import { readFile, unlink } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { checkRange } from '../../storage/blob-path.ts';
-import type { BlobStat, ByteRange, Spooled } from '../../storage/blob-store.ts';
+import type { BegunBlob, BlobStat, ByteRange, Spooled } from '../../storage/blob-store.ts';
 import type { RemoteStore } from '../../storage/cached-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { BlobNotFoundError, StorageUnavailableError } from '../../storage/errors.ts';
@@ -34,6 +34,11 @@ export class MemoryStore implements RemoteStore {
 
   async send(digest: Digest, range: ByteRange, out: Writable): Promise<void> {
     await sendWhole(this.#part(digest, range), out);
+  }
+
+  async begin({ digest }: BlobStat, range: ByteRange): Promise<BegunBlob> {
+    const bytes = this.#part(digest, range);
+    return { send: (out) => sendWhole(bytes, out), close: () => {} };
   }
 
   async stat(digest: Digest): Promise<BlobStat | undefined> {

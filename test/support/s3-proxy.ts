@@ -16,6 +16,8 @@ type S3Fault =
   | { readonly kind: 'cut-answer'; readonly after: number }
   /** Says nothing more after so many bytes of the answer's body. */
   | { readonly kind: 'stall'; readonly after: number }
+  /** Never answers. */
+  | { readonly kind: 'hold' }
   /** Answers after everything else that is due in the process. */
   | { readonly kind: 'late' }
   /** Passes a body on without its last bytes and its checksums, as if the store had kept a part and not noticed. */
@@ -86,6 +88,7 @@ async function serve(
   const sent = await buffer(incoming);
   if (fault?.kind === 'slow-down') return answer(outgoing, 503, 'SlowDown');
   if (fault?.kind === 'answer') return answer(outgoing, fault.status, fault.code);
+  if (fault?.kind === 'hold') return;
   if (fault?.kind === 'cut' && !fault.pass) return void outgoing.destroy();
   const { headers, body } = changed(engine, incoming, sent, fault);
   const url = new URL(incoming.url ?? '/', engine.endpoint);
