@@ -123,6 +123,8 @@ function environment(
     VIRTUAL_ENV: join(dir, 'venv'),
     PIP_CONFIG_FILE: '/dev/null',
     PIP_INDEX_URL: index,
+    // Plain http is refused of any host but loopback, unless it is trusted.
+    ...(new URL(index).protocol === 'http:' ? { PIP_TRUSTED_HOST: new URL(index).host } : {}),
     PIP_RETRIES: '1',
     UV_NO_CONFIG: '1',
     UV_DEFAULT_INDEX: index,
