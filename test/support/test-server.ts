@@ -13,6 +13,8 @@ type Child = ChildProcessByStdio<null, Readable, Readable>;
 export interface TestServerOptions extends TestConfigOptions {
   /** More of its environment, which is otherwise `PATH` and an admin token. */
   readonly env?: Readonly<Record<string, string>>;
+  /** A folder to go on with. */
+  readonly dataDir?: string;
 }
 
 /** The program itself, `stormcellar serve`, as a process of its own on loopback. */
@@ -82,8 +84,8 @@ class Server implements TestServer {
   #child: Child | undefined;
   #ended: Promise<number | null> = Promise.resolve(null);
 
-  constructor(dir: string, { env = {}, ...options }: TestServerOptions, port: number) {
-    this.dataDir = join(dir, 'data');
+  constructor(dir: string, { env = {}, dataDir, ...options }: TestServerOptions, port: number) {
+    this.dataDir = dataDir ?? join(dir, 'data');
     this.configFile = join(dir, 'stormcellar.json');
     this.#settings = { ...testSettings(this.dataDir, options), listen: { host: '127.0.0.1', port } };
     this.#env = env;
