@@ -5,6 +5,7 @@ import { eventsCommand } from './events.ts';
 import { explainCommand } from './explain.ts';
 import { CommandFailure } from './failure.ts';
 import { gcCommand } from './gc.ts';
+import { importCommand } from './import.ts';
 import { jobsCommand } from './jobs.ts';
 import { locksCommand } from './locks.ts';
 import { mirrorCommand } from './mirror.ts';
@@ -33,6 +34,7 @@ export async function main(argv: readonly string[], version: string): Promise<vo
   program.addCommand(drillCommand());
   program.addCommand(locksCommand());
   program.addCommand(jobsCommand());
+  program.addCommand(importCommand());
   program.addCommand(tokenCommand());
   program.addCommand(yankCommand());
   program.addCommand(eventsCommand());

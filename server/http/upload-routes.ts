@@ -92,12 +92,27 @@ async function upload(
     const claims = uploads.claims(form.fields, form.filename);
     access.authorize(principal, 'upload', { kind: 'project', name: claims.project });
     const { fields, spooled, hashes } = form;
-    const outcome = await uploads.publish({ repository, claims, fields, spooled, hashes, actor: actorOf(req) });
+    const uploadedAt = earlierUpload(fields.get('upload_time')?.[0], () =>
+      access.authorize(principal, 'admin', { kind: 'project', name: claims.project }),
+    );
+    const outcome = await uploads.publish({
+      ...{ repository, claims, fields, spooled, hashes, actor: actorOf(req) },
+      ...(uploadedAt === undefined ? {} : { uploadedAt }),
+    });
     noteAttestations(req, form.fields.has('attestations'));
     sendOk(res, outcome === 'published' ? 'OK\n' : 'OK: this file is here already\n');
   } finally {
     await form.discard();
   }
+}
+
+/** The time that a file which moves in from elsewhere brings along (RFC 3339): for admins, since it decides what views of the past show. */
+function earlierUpload(text: string | undefined, authorize: () => void): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  authorize();
+  const time = /^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)$/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw new Problem('malformed-request', 'upload_time must be an RFC 3339 time with a zone.');
 }
 
 /** Refuses by its announced length what could not be kept anyway. */

@@ -24,6 +24,8 @@ export interface Upload {
   /** Of the same bytes, those that the form announces. */
   readonly hashes: Readonly<Partial<Record<'md5' | 'blake2b-256', string>>>;
   readonly actor: Actor;
+  /** When it was uploaded elsewhere, milliseconds: of a file that moves in. */
+  readonly uploadedAt?: number;
 }
 
 /** Publishing distribution files: the one way by which they come into a hosted repository. */
@@ -81,7 +83,12 @@ export class Uploads {
       version: claims.version,
       digest: spooled.digest,
       size: spooled.size,
-      detail: detailOf(claims, { spooled, metadata, metadataDigest: keptMetadata.digest, nowMs }),
+      detail: detailOf(claims, {
+        spooled,
+        metadata,
+        metadataDigest: keptMetadata.digest,
+        uploadedAt: upload.uploadedAt ?? nowMs,
+      }),
       metadata: keptMetadata,
       actor: upload.actor,
     };
@@ -108,7 +115,8 @@ function detailOf(
     readonly spooled: Spooled;
     readonly metadata: CoreMetadata;
     readonly metadataDigest: string;
-    readonly nowMs: number;
+    /** Milliseconds. */
+    readonly uploadedAt: number;
   },
 ): DistributionFile {
   const { requiresPython } = facts.metadata;
@@ -117,7 +125,7 @@ function detailOf(
     hashes: { sha256: facts.spooled.digest },
     ...(requiresPython === undefined ? {} : { requiresPython: requiresPython.replace(/\s+/g, ' ') }),
     size: facts.spooled.size,
-    uploadTime: new Date(facts.nowMs).toISOString(),
+    uploadTime: new Date(facts.uploadedAt).toISOString(),
     // Of an sdist the metadata may change when it is built (PEP 643), so installers must not take them from here.
     ...(claims.kind === 'wheel' ? { coreMetadata: { sha256: facts.metadataDigest } } : {}),
   };
