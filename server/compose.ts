@@ -16,6 +16,7 @@ import { TrustedPublishing } from './access/trusted-publishing.ts';
 import { Browse } from './browse/overview.ts';
 import { hotReads } from './catalog/hot-reads.ts';
 import { LastKnown } from './catalog/last-known.ts';
+import { holdFolder } from './catalog/hold-folder.ts';
 import { openCatalog } from './catalog/open.ts';
 import { refusingWhenReadOnly } from './catalog/read-only.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -85,6 +86,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const version = parts.version ?? 'dev';
   const spoolDir = join(config.dataDir, 'spool');
 
+  const letGo = config.catalog.kind === 'sqlite' ? await holdFolder(config.dataDir) : undefined;
   const bare = await openCatalog(config.catalog, { dataDir: config.dataDir, migrationsDir: MIGRATIONS, clock, log });
   await refuseUnfinishedCopy(bare);
   const catalog = refusingWhenReadOnly(bare);
@@ -259,6 +261,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       await memory?.stop();
       await blobs.close();
       await catalog.close();
+      letGo?.();
       log.info('stopped');
     },
   };

@@ -162,3 +162,19 @@ test('many slow readers of large files cost little memory', async (t) => {
   const grown = ((await server.memory()).peak - before) / 2 ** 20;
   assert.ok(grown < 150, `${Math.round(grown)} MiB more than before`);
 });
+
+test('a second one on the same folder is told so, and does the first no harm', async (t) => {
+  const { up, server } = await stage(t);
+  const until = Promise.withResolvers<void>();
+  up.order(`/files/${big.filename}`, { holdAfter: { bytes: 1_000_000, until: until.promise } });
+  const answer = await server.get(`/simple/big/${big.filename}`);
+  await assert.rejects(testServer(t, { upstream: up.url, dataDir: server.dataDir }), (error: Error) => {
+    assert.match(error.message, /Stormcellar cannot serve: Another Stormcellar that runs uses the folder \S+/);
+    return true;
+  });
+  until.resolve();
+  assert.ok(Buffer.from(await answer.arrayBuffer()).equals(big.bytes));
+  assert.equal((await server.get(`/offline/simple/big/${big.filename}`)).status, 200);
+  await server.stop('SIGKILL');
+  await (await testServer(t, { upstream: up.url, dataDir: server.dataDir })).get('/livez');
+});
