@@ -29,6 +29,7 @@ import type { Config } from './config/schema.ts';
 import { createHttpApp } from './http/app.ts';
 import { authenticate } from './http/authenticate.ts';
 import { browseRoutes } from './http/browse-routes.ts';
+import { closeServer } from './http/close-server.ts';
 import { eventRoutes } from './http/event-routes.ts';
 import { healthRoutes, metricsRoutes } from './http/health-routes.ts';
 import { hotPath } from './http/hot.ts';
@@ -240,16 +241,8 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     },
     stop: async () => {
       mirroring.endStreams();
-      const drained = requests.drain();
-      const closed = new Promise<void>((resolve) => {
-        server.close(() => resolve());
-      });
-      server.closeIdleConnections();
-      const patience = new AbortController();
-      await Promise.race([drained, clock.sleep(config.limits.stopGrace, patience.signal).catch(() => undefined)]);
-      patience.abort();
-      server.closeAllConnections();
-      await closed;
+      const { stopDelay: delayMs, stopGrace: graceMs } = config.limits;
+      await closeServer(server, { requests, clock, delayMs, graceMs });
       await applications.close();
       await work.stop();
       await mirroring.close();

@@ -131,6 +131,11 @@ const limits = z
       .prefault('16GiB')
       .describe('Most bytes that an archive may expand to while it is looked into.'),
     lockBytes: size().prefault('16MiB').describe('Largest lock that may be sent.'),
+    stopDelay: duration()
+      .prefault('0s')
+      .describe(
+        'How long requests are still taken after SIGTERM, while `/readyz` says that this node stops and each answer ends its connection: what a load balancer needs to go elsewhere.',
+      ),
     stopGrace: duration().prefault('30s').describe('How long requests under way may take to finish after SIGTERM.'),
   })
   .prefault({})

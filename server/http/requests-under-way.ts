@@ -25,9 +25,13 @@ export class RequestsUnderWay {
     if (this.#count === 0) this.#idle?.();
   };
 
-  /** From now on the server says that it stops. Resolves when no request is left. */
-  drain(): Promise<void> {
+  /** From now on the server says that it stops, and answers end their connections. */
+  beginStopping(): void {
     this.#isStopping = true;
+  }
+
+  /** Resolves when no request is left. */
+  drained(): Promise<void> {
     if (this.#count === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;

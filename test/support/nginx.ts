@@ -39,7 +39,7 @@ export async function startNginx(
 
 /** As docs/many-nodes.md has it. */
 function configuration(nodes: readonly string[], { port, prefix }: { port: number; prefix: string }): string {
-  const servers = nodes.map((node) => `    server ${new URL(node).host} max_fails=1 fail_timeout=1s;`);
+  const servers = nodes.map((node) => `    server ${new URL(node).host} max_fails=0;`);
   const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `  ${name}_temp_path temp/${name};`);
   const location = (where: string, retry: string): string =>
     `    location ${where} { proxy_pass http://nodes${prefix === '/' ? '' : '$stripped$is_args$args'}; proxy_next_upstream ${retry}; }`;
