@@ -82,6 +82,9 @@ const administering = [
   ['POST', '/admin/drill', server],
   ['GET', '/admin/locks', server],
   ['DELETE', '/admin/locks/shop', server],
+  ['GET', '/admin/jobs', server],
+  ['GET', '/admin/locks/shop', server],
+  ['GET', '/admin/locks/shop/text', server],
   ['POST', '/admin/verify', server],
   ['POST', '/admin/gc', server],
 ] as const;
@@ -105,12 +108,18 @@ const own: readonly RouteCase[] = [
 /** Every route of the contract that needs a right. Lists that show to each what it may see are not here. */
 export const ROUTES: readonly RouteCase[] = [
   ...reading.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
-  ...readingMore.map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
+  ...readingMore.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
   ...fetching.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
   ...uploading.map(([method, path, on]) => ({ method, path, on, action: 'upload' as const })),
   ...bundling.map(([method, path, on]) => ({ method, path, on, action: 'bundle' as const, mounted: 'app' as const })),
   ...managing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
-  ...administering.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const })),
+  ...administering.map(([method, path, on]) => ({
+    method,
+    path,
+    on,
+    action: 'admin' as const,
+    mounted: 'app' as const,
+  })),
   ...browsing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
   ...own.map((route) => ({ ...route, mounted: 'access' as const })),
 ];
