@@ -64,7 +64,8 @@ function sentence({ counts, failures }: MirrorSummary, { result }: Drilled): str
   if (first !== undefined) {
     const rest = (counts.failed ?? 1) - 1;
     const others = rest === 0 ? '' : ` So it is with ${rest} more, each listed with its reason.`;
-    return `${named(first)} could not be had: ${first.why ?? 'nobody knows why'}.${others} Mirror the lock again when that is mended, or lock another version.`;
+    const why = (first.why ?? 'nobody knows why').replace(/\.$/, '');
+    return `${named(first)} could not be had: ${why}.${others} Mirror the lock again when that is mended, or lock another version.`;
   }
   const [missing] = result.missing;
   return `The lock is not ready although everything was fetched: ${missing?.name ?? 'something'} is missing, since ${missing?.why ?? 'it went in the meantime'}.`;

@@ -190,6 +190,7 @@ describe('git requirements', { skip }, () => {
       const job = await finished(app, answer.headers.get('location') ?? '');
       assert.equal(job.state, 'failed', requirement);
       assert.match(job.error ?? '', why, requirement);
+      assert.doesNotMatch(job.error ?? '', /\.\./, requirement);
       assert.doesNotMatch(JSON.stringify(job), /secret/);
     }
   });
