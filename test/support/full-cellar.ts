@@ -20,7 +20,7 @@ interface Column {
 const TEXTS = ['a', 'B', 'é', 'ｆ', '\u{1f40d}', 'z\u0001', ' ', '%_\\', "'", '{"json": [1, null]}', 'Ω\n"x"', '-'];
 
 /** The tables of a cellar, and the columns that each has. */
-export async function knownTables(): Promise<readonly (TableShape & { readonly columns: readonly Column[] })[]> {
+async function knownTables(): Promise<readonly (TableShape & { readonly columns: readonly Column[] })[]> {
   const { dir, remove } = await makeTempDir();
   try {
     const path = join(dir, 'catalog.sqlite');
