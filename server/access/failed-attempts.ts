@@ -9,7 +9,7 @@ export interface FailedAttemptLimits {
   readonly addresses: number;
 }
 
-const DEFAULTS: FailedAttemptLimits = { attempts: 30, perSeconds: 60, addresses: 10_000 };
+const DEFAULTS: FailedAttemptLimits = { attempts: 300, perSeconds: 60, addresses: 10_000 };
 
 /**
  * Counts failures by address. It is asked only after credentials have failed, so it never stands in the way of good ones, and

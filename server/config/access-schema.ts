@@ -18,7 +18,7 @@ export const access = z
     failuresPerMinute: z
       .int()
       .min(1)
-      .default(30)
+      .default(300)
       .describe('Wrong credentials that one address may send in a minute before it is told to wait.'),
   })
   .prefault({})
