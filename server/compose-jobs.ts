@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { expireBundles } from './bundles/expire-all.ts';
 import type { Catalog } from './catalog/catalog.ts';
+import { releaseClaims } from './catalog/job-claims.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { jobHandlers } from './jobs/handlers.ts';
@@ -17,7 +18,8 @@ import { repairFromUpstream } from './repository/repair.ts';
 /** Work in the background: what it is asked through, and what runs it. */
 export interface ComposedJobs {
   readonly jobs: Jobs;
-  start(): void;
+  /** Takes up what a process that died has left. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -74,7 +76,9 @@ export function composeJobs(
   });
   return {
     jobs: new Jobs({ catalog, clock, feed, wake: () => runner.wake() }),
-    start: () => {
+    start: async () => {
+      // SQLite is for one process, so no job is anybody else's.
+      if (config.catalog.kind === 'sqlite') await catalog.write(releaseClaims);
       runner.start();
       schedule.start();
     },

@@ -234,7 +234,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       for (const upstream of upstreams.values()) upstream.start();
       memory?.start();
       lastUsed.start();
-      work.start();
+      await work.start();
       const url = await listen(server, config);
       log.info({ url }, 'listening');
       return { url, ...(firstToken === undefined ? {} : { firstToken }) };

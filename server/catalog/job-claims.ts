@@ -58,6 +58,14 @@ export function* claimJob({ kinds, holder, now, leaseMs }: Claimer): Script<Clai
   }
 }
 
+/**
+ * Lets go of every job that is held: whoever asks next has it at once. For the start of a process that alone uses the catalog, since whoever
+ * held them then has died.
+ */
+export function* releaseClaims(): Script<void> {
+  yield* run(sql.updateTable('job').set({ lease_until: 0 }).where('state', '=', 'running'));
+}
+
 /** What a handler has told since the last time. */
 export interface Report {
   readonly progress?: JobCounts;
