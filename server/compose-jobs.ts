@@ -3,6 +3,7 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import { expireBundles } from './bundles/expire-all.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { releaseClaims } from './catalog/job-claims.ts';
+import { ifWritable } from './catalog/read-only.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { jobHandlers } from './jobs/handlers.ts';
@@ -78,7 +79,7 @@ export function composeJobs(
     jobs: new Jobs({ catalog, clock, feed, wake: () => runner.wake() }),
     start: async () => {
       // SQLite is for one process, so no job is anybody else's.
-      if (config.catalog.kind === 'sqlite') await catalog.write(releaseClaims);
+      if (config.catalog.kind === 'sqlite') await ifWritable(catalog.write(releaseClaims));
       runner.start();
       schedule.start();
     },

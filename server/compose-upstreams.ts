@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Catalog } from './catalog/catalog.ts';
+import { ifWritable } from './catalog/read-only.ts';
 import type { UpstreamStateTable } from './catalog/tables/projects.ts';
 import { findUpstreamState, saveUpstreamState, shareUpstreamState } from './catalog/upstream-state.ts';
 import type { Clock } from './clock.ts';
@@ -40,7 +41,7 @@ async function unknown(name: string, { catalog, clock }: UpstreamParts): Promise
   const kept = await catalog.read(() => findUpstreamState(name));
   if (kept?.state === 'open') return new NoUpstream(name, kept.since);
   const now = clock.nowMs();
-  await catalog.write(() => saveUpstreamState(rowOf(name, { state: 'open', since: now, epoch: now })));
+  await ifWritable(catalog.write(() => saveUpstreamState(rowOf(name, { state: 'open', since: now, epoch: now }))));
   return new NoUpstream(name, now);
 }
 

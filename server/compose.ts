@@ -18,7 +18,7 @@ import { hotReads } from './catalog/hot-reads.ts';
 import { LastKnown } from './catalog/last-known.ts';
 import { holdFolder } from './catalog/hold-folder.ts';
 import { openCatalog } from './catalog/open.ts';
-import { refusingWhenReadOnly } from './catalog/read-only.ts';
+import { ifWritable, refusingWhenReadOnly } from './catalog/read-only.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { composeBundles } from './compose-bundles.ts';
 import { composeJobs } from './compose-jobs.ts';
@@ -120,7 +120,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const memory = isShared ? new LastKnown({ catalog, clock, log }) : undefined;
   const hot = memory ?? hotReads(catalog);
   const turns = isShared ? new RefreshTurns({ catalog, clock, log }) : undefined;
-  await turns?.sweep();
+  if (turns !== undefined) await ifWritable(turns.sweep());
   const reading = buildReading(
     { repositories: repositorySettings(config, upstreams), indexes: new Map(Object.entries(config.indexes)) },
     {

@@ -71,6 +71,15 @@ export function refusingWhenReadOnly(catalog: Catalog): Catalog {
   };
 }
 
+/** Waits for housekeeping that can be done another time: that the cellar is read-only is no failure of it. */
+export async function ifWritable(housekeeping: Promise<unknown>): Promise<void> {
+  try {
+    await housekeeping;
+  } catch (error) {
+    if (!(error instanceof Problem && error.slug === 'read-only')) throw error;
+  }
+}
+
 function refusal({ why }: { readonly why: string }): Problem {
   return new Problem('read-only', `Nothing is written here at the moment (${why}). Reading goes on.`, {
     retryAfter: RETRY_SECONDS,

@@ -8,6 +8,7 @@ import { sql } from '../../../server/catalog/schema.ts';
 import { openSqlite } from '../../../server/catalog/sqlite.ts';
 import { makeBundle } from '../../support/bundle.ts';
 import { fakeUpstream } from '../../support/fake-upstream.ts';
+import { startSharedEngines } from '../../support/many-nodes.ts';
 import { multipart, multipartHeaders, partsOf } from '../../support/multipart.ts';
 import { runCli } from '../../support/run-cli.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -16,8 +17,11 @@ import { MIGRATIONS_DIR } from '../../support/test-catalog.ts';
 import { startTestPostgres } from '../../support/test-postgres.ts';
 import { type BuiltFile, makeWheel } from '../../support/wheel.ts';
 
-const postgres = await startTestPostgres();
-after(() => postgres.stop());
+const [postgres, engines] = await Promise.all([startTestPostgres(), startSharedEngines()]);
+after(async () => {
+  await postgres.stop();
+  await engines.stop();
+});
 
 const on = { on: true, why: 'a test', actor: { name: 'ada' }, now: 5 };
 const insert = (digest: string) =>
@@ -114,6 +118,29 @@ describe('a read-only server', () => {
     assert.deepEqual(await off.json(), { on: false });
     assert.equal((await upload(again, makeWheel({ name: 'mine', version: '2.0' }))).status, 200);
     assert.equal((await again.get(`/simple/known/${later.filename}`)).status, 200);
+  });
+
+  it('is so on every node, those that start meanwhile included', { skip: engines.skip }, async (t) => {
+    const upstream = await fakeUpstream(t);
+    const wheel = makeWheel({ name: 'demo', version: '1.0' });
+    upstream.project('demo').add(wheel);
+    const cellar = await engines.cellar(t);
+    const options = {
+      upstream: upstream.url,
+      config: { indexes: { main: { repositories: ['local', 'pypi', 'unset'] } } },
+    };
+    const unset = { kind: 'upstream', url: 'auto' };
+    const repositories = { local: { kind: 'hosted' }, pypi: { kind: 'upstream', url: upstream.url }, unset };
+    const one = await cellar.node({ ...options, config: { ...options.config, repositories } });
+    assert.equal((await one.get(`/simple/demo/${wheel.filename}`)).status, 200);
+    await one.admin('/admin/read-only', { method: 'POST', body: '{"on":true}' });
+    const other = await cellar.node({ ...options, config: { ...options.config, repositories } });
+    assert.equal((await other.get('/readyz')).status, 200);
+    assert.equal((await other.get(`/simple/demo/${wheel.filename}`)).status, 200);
+    assert.equal((await other.get('/simple/demo/')).status, 200);
+    assert.equal((await upload(other, makeWheel({ name: 'mine', version: '1.0' }))).status, 503);
+    await other.admin('/admin/read-only', { method: 'POST', body: '{"on":false}' });
+    assert.equal((await upload(one, makeWheel({ name: 'mine', version: '1.0' }))).status, 200);
   });
 
   it('passes on what it may not keep', async (t) => {
