@@ -20,6 +20,8 @@ export interface ServeOptions {
 /** Serves until a signal; answers the exit code: 0 stopped, 1 failed (with one sentence on standard error), 2 wrong configuration. */
 export async function serve({ file, version }: ServeOptions): Promise<number> {
   const asked = stopSignal();
+  // Waiting for a database that is not there yet, or for load balancers, keeps no process alive.
+  const alive = setInterval(() => {}, 60_000);
   try {
     const config = await loadConfig(file === undefined ? {} : { file });
     const log = createLogger(config.log);
@@ -36,6 +38,8 @@ export async function serve({ file, version }: ServeOptions): Promise<number> {
   } catch (error) {
     process.stderr.write(`${complaint(error)}\n`);
     return error instanceof ConfigError ? 2 : 1;
+  } finally {
+    clearInterval(alive);
   }
 }
 

@@ -43,6 +43,8 @@ export async function openCatalog(config: CatalogConfig, parts: CatalogParts): P
     poolSize,
     connectTimeoutMs: connectTimeout,
     statementTimeoutMs: statementTimeout,
+    // Nodes and database are often started together.
+    patienceMs: 2 * connectTimeout,
     tls,
     ...(password === null ? {} : { password }),
     ...(caFile === null ? {} : { ca: await readAuthority(caFile) }),
