@@ -48,7 +48,10 @@ export class ProxiedFiles {
     const stored = await this.#stored(name, filename, view);
     if (stored !== undefined) return this.#storedFile(name, stored, view);
     const file = await this.#listed(name, filename, view);
-    return file === undefined ? undefined : this.#coldFile(name, file);
+    if (file === undefined) return undefined;
+    // Also to who asks for the head only: what cannot be had is not announced.
+    this.#refuseWhileDown();
+    return this.#coldFile(name, file);
   }
 
   async #stored(name: ProjectName, filename: string, view: View): Promise<StoredFile | undefined> {
@@ -146,12 +149,14 @@ export class ProxiedFiles {
   }
 
   async #growing(name: ProjectName, file: KnownFile): Promise<GrowingFile> {
-    const health = this.#parts.upstream.health();
-    if (health.state === 'open') {
-      const sentence = `The file is ${whyNotHere(this.#repository, health.since)}.`;
-      throw new Problem('not-stored', sentence, { retryAfter: health.retryAfter });
-    }
+    this.#refuseWhileDown();
     return await this.#puller.pull(name, file);
+  }
+
+  #refuseWhileDown(): void {
+    const { state, since, retryAfter } = this.#parts.upstream.health();
+    if (state !== 'open') return;
+    throw new Problem('not-stored', `The file is ${whyNotHere(this.#repository, since)}.`, { retryAfter });
   }
 
   async #metadata(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {

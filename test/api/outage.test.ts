@@ -113,6 +113,11 @@ test('an open breaker: what is not stored is yanked with the reason, readiness s
   const cold = await app.get(`/simple/demo/${known.filename}`);
   assert.ok([502, 503].includes(cold.status));
   assert.match(await cold.text(), /not stored here, and pypi has not answered since/);
+  assert.ok(Number(cold.headers.get('retry-after')) >= 1);
+  for (const init of [{ method: 'HEAD' }, { headers: { range: 'bytes=0-1' } }])
+    assert.equal((await app.get(`/simple/demo/${known.filename}`, init)).status, 503, JSON.stringify(init));
+  const pip = await app.get(`/simple/demo/${known.filename}`, { headers: { 'user-agent': 'pip/26.3 {}' } });
+  assert.equal(pip.status, 504, 'which pip shows with its reason, at once');
   assert.equal((await app.get('/readyz')).status, 200);
 
   const restarted = await app.restart();
