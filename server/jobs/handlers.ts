@@ -1,4 +1,5 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
+import { forgetAbsentNames } from '../catalog/absent-names.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { pruneJobs } from '../catalog/jobs.ts';
 import type { Clock } from '../clock.ts';
@@ -19,17 +20,23 @@ export interface HandlerParts {
 
 const PRUNED_AT_ONCE = 50;
 
+// Anybody can ask for names that do not exist. In an outage, what is forgotten is a name that was never asked for.
+const ABSENT_NAMES_MS = 30 * 24 * 60 * 60_000;
+
 /** What is to be done for each kind of job that looks after the server itself. */
 export function jobHandlers(parts: HandlerParts): Pick<JobHandlers, 'collect-garbage' | 'verify-blobs' | 'prune-jobs'> {
   const { catalog, clock, keepFinishedMs } = parts;
   return {
-    'collect-garbage': async (job) =>
-      await collectGarbage(parts, {
+    'collect-garbage': async (job) => {
+      const collection = await collectGarbage(parts, {
         actor: job.actor,
         signal: job.signal,
         ...(job.input.graceMs === undefined ? {} : { graceMs: job.input.graceMs }),
         onProgress: async (soFar) => job.progress({ ...soFar }),
-      }),
+      });
+      await forgetNames(parts, job.signal);
+      return collection;
+    },
     'verify-blobs': async (job) => await verifyBlobs(parts, job),
     'prune-jobs': async (job) => {
       let pruned = 0;
@@ -42,4 +49,14 @@ export function jobHandlers(parts: HandlerParts): Pick<JobHandlers, 'collect-gar
       }
     },
   };
+}
+
+async function forgetNames({ catalog, clock }: HandlerParts, signal: AbortSignal): Promise<void> {
+  const before = clock.nowMs() - ABSENT_NAMES_MS;
+  let after: string | undefined = '';
+  while (after !== undefined) {
+    signal.throwIfAborted();
+    const from: string = after;
+    after = await catalog.write(() => forgetAbsentNames({ before, after: from, limit: PRUNED_AT_ONCE }));
+  }
 }
