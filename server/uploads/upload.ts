@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
 import type { CoreMetadata } from '../model/core-metadata.ts';
 import type { DistributionFile } from '../model/distribution-file.ts';
+import { Problem } from '../problem.ts';
 import { checkArchive } from './check-archive.ts';
 import { type Claims, checkDigests, checkForm, type FormFields } from './check-form.ts';
 import { checkMetadata } from './check-metadata.ts';
@@ -61,7 +62,7 @@ export class Uploads {
 
   /**
    * Checks the file and publishes it: when this resolves with `published`, it is durable and on the project's page.
-   * `unchanged`: it was there already, byte for byte. The bytes are kept before the one transaction that names them, so a
+   * `unchanged`: it was there already, byte for byte, and is so again should the store have lost it. The bytes are kept before the one transaction that names them, so a
    * crash at any instant leaves the whole file or none. Throws 4xx problems, `StorageFullError` and what catalog and store throw; then
    * nothing has changed.
    */
@@ -70,7 +71,11 @@ export class Uploads {
     checkDigests(upload.fields, spooled, upload.hashes);
     // Looked at again in the transaction; here it saves reading and keeping an archive that will be refused.
     const existing = await this.#catalog.read(() => findHostedFile(repository, claims.project, claims.filename));
-    if (existing !== undefined) return sameOrRefused(existing, spooled.digest, claims.filename);
+    if (existing !== undefined) {
+      const outcome = sameOrRefused(existing, spooled.digest, claims.filename);
+      await this.#mend(upload);
+      return outcome;
+    }
     const bytes = await checkArchive(spooled.path, claims, this.#rules);
     const metadata = checkMetadata(bytes, claims, this.#rules);
     const keptMetadata = await this.#keepMetadata(bytes);
@@ -93,6 +98,19 @@ export class Uploads {
       actor: upload.actor,
     };
     return await this.#catalog.write(() => publishFile(file, nowMs));
+  }
+
+  /** Should the store have lost the file or let it rot, these are the very bytes: who runs CI once more mends it. */
+  async #mend({ spooled, claims }: Upload): Promise<void> {
+    let metadata: Buffer | undefined;
+    try {
+      metadata = await checkArchive(spooled.path, claims, this.#rules);
+    } catch (error) {
+      // Taken under other rules than today's, and not to be refused afterwards.
+      if (!(error instanceof Problem)) throw error;
+    }
+    if (metadata !== undefined) await this.#keepMetadata(metadata);
+    await this.#keeper.keep(spooled);
   }
 
   async #keepMetadata(bytes: Buffer): Promise<Omit<Spooled, 'path'>> {

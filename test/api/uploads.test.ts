@@ -114,7 +114,7 @@ describe('uploads', () => {
       assert.deepEqual([answer.status, answer.headers.get('allow')], [405, 'POST']);
     }
     const wrong = await upload(app, WHEEL, {}, { path: '/simple/' });
-    assert.deepEqual([wrong.status, wrong.headers.allow], [405, 'GET, HEAD']);
+    assert.deepEqual([wrong.status, wrong.headers.allow], [405, 'GET, HEAD, OPTIONS']);
   });
 
   it('answer the question that hatch asks before', async (t) => {

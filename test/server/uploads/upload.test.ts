@@ -56,6 +56,16 @@ describe('an upload', () => {
     assert.equal((await catalog.read(() => listEvents({ limit: 10 }))).length, 1);
   });
 
+  it('of the same bytes again brings back what the store has lost', async (t) => {
+    const { publish, blobs } = await testUploads(t);
+    await publish(WHEEL);
+    const metadata = sha256Of(WHEEL.metadata);
+    await Promise.all([blobs.delete(WHEEL.sha256), blobs.delete(metadata)]);
+    assert.equal(await publish(WHEEL), 'unchanged');
+    assert.equal((await blobs.stat(WHEEL.sha256))?.size, WHEEL.bytes.length);
+    assert.equal((await blobs.stat(metadata))?.size, WHEEL.metadata.length);
+  });
+
   it('of other bytes under the same name is refused', async (t) => {
     const { publish, page, blobs } = await testUploads(t);
     await publish(WHEEL);
