@@ -39,7 +39,7 @@ export interface Readiness {
 }
 
 /** A file that a kept lock needs. */
-export interface KeptFile {
+interface KeptFile {
   readonly repository: string;
   readonly project: string;
   readonly filename: string;

@@ -11,7 +11,7 @@ const fileName = z
   .regex(/^[^\p{Cc}]*$/u, { error: 'Control characters have no place in a file name' });
 
 /** The name under which a lock is kept. */
-export const lockName = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/, {
+const lockName = z.string().regex(/^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$/, {
   error: 'Expected a name of letters, digits, "-", "_" and "." (at most 100, none but letters and digits at the ends)',
 });
 

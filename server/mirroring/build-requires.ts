@@ -47,7 +47,7 @@ export class BuildRequires {
 }
 
 /** `build-system.requires` (PEP 518); without a table of that name, what pip takes instead. `undefined`: no TOML, or not a list of texts. */
-export function requiresOf(pyproject: string | undefined): readonly string[] | undefined {
+function requiresOf(pyproject: string | undefined): readonly string[] | undefined {
   if (pyproject === undefined) return LEGACY;
   let document: Record<string, unknown>;
   try {

@@ -1,7 +1,7 @@
 import type { JobCounts, JobReporter } from '../model/job.ts';
 
 /** What became of one thing that a lock needs. `skipped`: it could not be had, and an install may do without. */
-export type OutcomeState = 'stored' | 'present' | 'failed' | 'skipped';
+type OutcomeState = 'stored' | 'present' | 'failed' | 'skipped';
 
 /** As it stands in the job's items. */
 export interface Outcome {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { TestApp } from './test-app.ts';
 
 /** A thing that a job had to do, as `/admin/jobs/ID` shows it. */
-export interface FileOutcome {
+interface FileOutcome {
   readonly key: string;
   readonly state: string;
   readonly name?: string;
