@@ -30,6 +30,8 @@ export type MoveOutcome =
   | { readonly kind: 'damaged'; readonly damaged: readonly Damage[] }
   | {
       readonly kind: 'moved';
+      /** `bytes`: the rows are where they were. */
+      readonly what: 'cellar' | 'bytes';
       readonly tables: readonly { readonly name: string; readonly rows: number }[];
       readonly damaged: readonly Damage[];
       readonly pausedMs: number;
@@ -108,7 +110,8 @@ function tell(outcome: MoveOutcome, { to, json }: MoveOptions): void {
   print(
     `Moved; every row compared, every blob checked. Writes were refused for ${(outcome.pausedMs / 1000).toFixed(1)} s so far, and`,
   );
-  print(`still are here: stop the servers and start them with ${to}. "stormcellar read-only off" would take it back.`);
+  const then = outcome.what === 'bytes' ? 'then takes writes again' : 'would take it back';
+  print(`still are: stop the servers and start them with ${to}. "stormcellar read-only off" ${then}.`);
 }
 
 function listed(damaged: readonly Damage[]): string {

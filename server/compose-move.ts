@@ -12,7 +12,8 @@ import { loadConfig } from './config/load.ts';
 import type { Config } from './config/schema.ts';
 import { createLogger } from './log.ts';
 import { MoveError } from './moving/errors.ts';
-import { type MoveOutcome, type MoveProgress, move } from './moving/move.ts';
+import { isSameCatalog, type MoveOutcome, type MoveProgress, move } from './moving/move.ts';
+import { moveBytes } from './moving/move-bytes.ts';
 
 export interface MoveOrder {
   /** Configuration file of the cellar; else as `stormcellar serve` finds it. */
@@ -43,17 +44,14 @@ export async function moveCellar(order: MoveOrder): Promise<MoveOutcome> {
     const into = await openCellar(target, open);
     const tables = tableShapes(await readMigrations(MIGRATIONS));
     const isSameStore = placeOf(source) === placeOf(target);
-    return await move({
-      from,
-      to: into,
-      tables,
-      isSameStore,
-      spoolDir,
-      clock: systemClock,
-      signal,
-      leaveDamaged,
-      onProgress,
-    });
+    const common = { spoolDir, clock: systemClock, signal, leaveDamaged, onProgress };
+    if (!(await isSameCatalog(from.catalog, into.catalog, systemClock))) {
+      return await move({ ...common, from, to: into, tables, isSameStore });
+    }
+    const table = tables.find(({ name }) => name === 'blob');
+    if (isSameStore || table === undefined) throw new MoveError('Both configurations name the same cellar.');
+    const bytes = { catalog: from.catalog, from: from.blobs, to: into.blobs, place: placeOf(target), table };
+    return await moveBytes({ ...common, ...bytes });
   } finally {
     for (const part of open.reverse()) await part.close();
   }

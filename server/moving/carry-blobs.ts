@@ -65,12 +65,18 @@ export class BlobCarrier {
       const waiting = [...batch];
       const admitted: Row[] = [];
       const carry = async (): Promise<void> => {
-        for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
-          this.#parts.signal.throwIfAborted();
-          if (await this.#carry(row)) admitted.push(row);
+        try {
+          for (let row = waiting.shift(); row !== undefined; row = waiting.shift()) {
+            this.#parts.signal.throwIfAborted();
+            if (await this.#carry(row)) admitted.push(row);
+          }
+        } finally {
+          // When one fails the others end with the blob that they have.
+          waiting.length = 0;
         }
       };
-      await Promise.all(Array.from({ length: this.#parts.atOnce }, carry));
+      const ended = await Promise.allSettled(Array.from({ length: this.#parts.atOnce }, carry));
+      for (const end of ended) if (end.status === 'rejected') throw end.reason;
       yield admitted;
     }
   }

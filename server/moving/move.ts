@@ -3,12 +3,12 @@ import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { appendEvent } from '../catalog/events.ts';
 import { findMoveMark, type MoveMark, setMoveMark } from '../catalog/move-marks.ts';
-import { readOnlyState, setReadOnly } from '../catalog/read-only.ts';
 import { countRows, putRows } from '../catalog/row-pages.ts';
 import type { TableShape } from '../catalog/table-shapes.ts';
 import type { Clock } from '../clock.ts';
 import { BlobCarrier, type Damage } from './carry-blobs.ts';
 import { MoveError } from './errors.ts';
+import { MOVER, whileWritesAreRefused } from './refuse-writes.ts';
 import { syncTable } from './sync-table.ts';
 
 /** Rows and bytes of a cellar. The catalog is the bare one: it writes although the cellar is read-only. */
@@ -51,19 +51,18 @@ export type MoveOutcome =
   | { readonly kind: 'damaged'; readonly damaged: readonly Damage[] }
   | {
       readonly kind: 'moved';
+      /** `bytes`: the rows are where they were. */
+      readonly what: 'cellar' | 'bytes';
       readonly tables: readonly { readonly name: string; readonly rows: number }[];
       readonly damaged: readonly Damage[];
       /** For how long writes were refused until the copy was whole, milliseconds. They still are. */
       readonly pausedMs: number;
     };
 
-const ACTOR = { name: 'move' };
-const WHILE_MOVING = 'it is being moved to other engines';
-const WHEN_MOVED = 'it was moved to other engines';
 /** A pass that changed no more than this is soon done again with writes refused. */
 const FEW_ROWS = 1_000;
-const FEW_BLOBS = 100;
-const MOST_PASSES = 5;
+export const FEW_BLOBS: number = 100;
+export const MOST_PASSES: number = 5;
 const MOST_DAMAGED = 10_000;
 
 interface Pass {
@@ -104,9 +103,6 @@ async function begin({ from, to, tables, isSameStore, clock }: MoveParts): Promi
   const now = clock.nowMs();
   const mark = out !== undefined && out.doneAt === undefined ? out : { id: randomUUID(), begunAt: now };
   await from.catalog.write(() => setMoveMark('moving-out', mark, now));
-  if ((await to.catalog.read(() => findMoveMark('moving-out')))?.id === mark.id) {
-    throw new MoveError('Both configurations name the same catalog.');
-  }
   for (const table of tables) {
     const rows = await to.catalog.read(() => countRows(table));
     if (rows > table.seeded)
@@ -117,6 +113,13 @@ async function begin({ from, to, tables, isSameStore, clock }: MoveParts): Promi
   }
   await to.catalog.write(() => setMoveMark('moving-in', mark, now));
   return mark;
+}
+
+/** Whether two catalogs are one and the same, whatever leads to them. */
+export async function isSameCatalog(one: Catalog, other: Catalog, clock: Clock): Promise<boolean> {
+  const probe = { id: randomUUID(), begunAt: clock.nowMs() };
+  await one.write(() => setMoveMark('probe', probe, probe.begunAt));
+  return (await other.read(() => findMoveMark('probe')))?.id === probe.id;
 }
 
 /** One look at everything. */
@@ -158,28 +161,15 @@ async function copyOnce(parts: MoveParts, phase: MoveProgress['phase'], number: 
 
 async function finish(parts: MoveParts, mark: MoveMark): Promise<MoveOutcome> {
   const { from, clock } = parts;
-  const before = await from.catalog.read(readOnlyState);
-  const pausedAt = clock.nowMs();
-  const refuse = (on: boolean, why: string) =>
-    from.catalog.write(() => setReadOnly({ on, why, actor: ACTOR, now: clock.nowMs() }));
-  // Of a move that was killed here, the word is there still, and is ours to take back.
-  const isOurs = !before.on || before.by === ACTOR.name;
-  if (isOurs) await refuse(true, WHILE_MOVING);
-  try {
+  return await whileWritesAreRefused({ catalog: from.catalog, clock }, async (): Promise<MoveOutcome> => {
+    const pausedAt = clock.nowMs();
     const last = await settle(parts);
     const { damaged } = last.carrier;
-    if (damaged.length > 0 && parts.leaveDamaged !== true) {
-      if (isOurs) await refuse(false, '');
-      return { kind: 'damaged', damaged };
-    }
+    if (damaged.length > 0 && parts.leaveDamaged !== true) return { kind: 'damaged', damaged };
     const tables = await compareCounts(parts, last.carrier);
     await end(parts, mark, last.carrier);
-    await refuse(true, WHEN_MOVED);
-    return { kind: 'moved', tables, damaged, pausedMs: clock.nowMs() - pausedAt };
-  } catch (error) {
-    if (isOurs) await refuse(false, '');
-    throw error;
-  }
+    return { kind: 'moved', what: 'cellar', tables, damaged, pausedMs: clock.nowMs() - pausedAt };
+  });
 }
 
 /** Repeats passes over a cellar at rest until one finds every row equal. */
@@ -219,7 +209,7 @@ async function end({ from, to, tables, clock }: MoveParts, mark: MoveMark, carri
     if (blobTable !== undefined) yield* putRows(blobTable, carrier.damagedRows);
     yield* setMoveMark('moving-in', done, now);
     const detail = { move: mark.id, withoutBlobs: carrier.damaged.length };
-    yield* appendEvent({ kind: 'cellar-moved', actor: ACTOR, subject: 'cellar', at: now, detail });
+    yield* appendEvent({ kind: 'cellar-moved', actor: MOVER, subject: 'cellar', at: now, detail });
   });
   await from.catalog.write(() => setMoveMark('moving-out', done, now));
 }

@@ -77,6 +77,7 @@ describe('stormcellar move', () => {
       moved.stdout,
       /^Moved; every row compared, every blob checked\. Writes were refused for \d+\.\d s so far/m,
     );
+    assert.match(moved.stdout, /"stormcellar read-only off" would take it back\.$/m);
     const answer = await upload(old, refused);
     assert.deepEqual([answer.status, answer.headers.get('retry-after')], [503, '30']);
     assert.equal((await old.get(`/simple/acme-3/${wheels[3]?.filename}`)).status, 200);
@@ -97,6 +98,29 @@ describe('stormcellar move', () => {
     await next.stop();
     const last = await testServer(t, { config: { dataDir: join(dir, 'home') } });
     await holds(last, wheels, bundle.bytes);
+  });
+
+  it('takes the bytes alone to S3, when the catalog stays', { skip }, async (t) => {
+    if (s3.skip !== undefined) return;
+    const old = await testServer(t);
+    const wheel = makeWheel({ name: 'acme', version: '1.0' });
+    assert.equal((await upload(old, wheel)).status, 200);
+    const storage = await newBucket(s3);
+    const to = join(await tempDir(t), 'to.json');
+    await writeFile(to, JSON.stringify(testSettings(old.dataDir, { config: { storage } })));
+    const moved = await runCli(['move', '--config', old.configFile, '--to', to]);
+    assert.equal(moved.status, 0, moved.stderr);
+    assert.match(moved.stdout, /^blob\s+2$/m);
+    assert.match(moved.stdout, /"stormcellar read-only off" then takes writes again\.$/m);
+    await old.stop();
+    const next = await testServer(t, { config: { storage, dataDir: old.dataDir } });
+    const file = await next.get(`/simple/acme/${wheel.filename}`);
+    assert.deepEqual(Buffer.from(await file.arrayBuffer()), wheel.bytes);
+    const env = { STORMCELLAR_URL: next.url, STORMCELLAR_TOKEN: next.token };
+    assert.equal((await runCli(['read-only', 'off'], env)).status, 0);
+    assert.equal((await upload(next, makeWheel({ name: 'acme', version: '2.0' }))).status, 200);
+    const same = await runCli(['move', '--config', old.configFile, '--to', old.configFile]);
+    assert.deepEqual([same.status, same.stderr], [1, 'Both configurations name the same cellar.\n']);
   });
 
   it('tells who calls it wrongly what is wrong', async (t) => {

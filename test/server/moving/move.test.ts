@@ -10,7 +10,8 @@ import { sql } from '../../../server/catalog/schema.ts';
 import { openSqlite } from '../../../server/catalog/sqlite.ts';
 import { tableShapes } from '../../../server/catalog/table-shapes.ts';
 import { systemClock } from '../../../server/clock.ts';
-import { type Cellar, type MoveOutcome, type MoveParts, move } from '../../../server/moving/move.ts';
+import { type Cellar, isSameCatalog, type MoveOutcome, type MoveParts, move } from '../../../server/moving/move.ts';
+import { type MoveBytesParts, moveBytes } from '../../../server/moving/move-bytes.ts';
 import { blobPath } from '../../../storage/blob-path.ts';
 import { parseDigest } from '../../../storage/digest.ts';
 import { openBlobStore } from '../../../storage/open.ts';
@@ -183,7 +184,56 @@ describe('moving a cellar', () => {
     await moved(t, home, copy);
     const another = await local(t);
     await assert.rejects(move(partsOf(another, copy, await tempDir(t))), /a copy of another cellar/);
-    await assert.rejects(move(partsOf(home, home, await tempDir(t))), /name the same catalog/);
+    assert.ok(await isSameCatalog(home.catalog, home.catalog, systemClock));
+    assert.ok(!(await isSameCatalog(home.catalog, copy.catalog, systemClock)));
+  });
+
+  it('takes bytes to another store while the rows stay, broken off and gone on with', async (t) => {
+    const [home, other] = [await local(t), await local(t)];
+    await fillCellar(home, 250);
+    const table = tables.find(({ name }) => name === 'blob');
+    assert.ok(table);
+    const signal = new AbortController().signal;
+    const { catalog, blobs: from } = home;
+    const spoolDir = await tempDir(t);
+    const parts: MoveBytesParts = {
+      catalog,
+      from,
+      to: other.blobs,
+      place: 'there',
+      table,
+      spoolDir,
+      clock: systemClock,
+      signal,
+    };
+    let puts = 0;
+    const dying = faulty(other.blobs, {
+      put: () => {
+        puts += 1;
+        if (puts === 100) throw new Error('the end');
+      },
+    });
+    await assert.rejects(moveBytes({ ...parts, to: dying }), /the end/);
+    assert.deepEqual(await catalog.read(readOnlyState), { on: false });
+    const counting = faulty(other.blobs, {
+      put: async () => {
+        puts += 1;
+        if (puts === 150) await fillCellar(home, 260);
+      },
+    });
+    const outcome = await moveBytes({ ...parts, to: counting });
+    assert.ok(outcome.kind === 'moved');
+    assert.deepEqual([outcome.what, outcome.tables], ['bytes', [{ name: 'blob', rows: 260 }]]);
+    assert.ok(puts <= 260 + 8, `${puts} puts`);
+    await assertSame(home, { ...other, catalog });
+    assert.equal((await moveBytes(parts)).kind, 'moved-before');
+    await assert.rejects(moveBytes({ ...parts, place: 'elsewhere' }), /its storage holds blob/);
+    const empty = { ...parts, to: (await local(t)).blobs, place: 'elsewhere' };
+    await unlink(join(home.dir, 'blobs', blobPath(digestOf(bytesOf(9)))));
+    const damaged = await moveBytes(empty);
+    assert.ok(damaged.kind === 'damaged');
+    assert.equal(damaged.damaged.length, 1);
+    assert.equal((await moveBytes({ ...empty, leaveDamaged: true })).kind, 'moved');
   });
 
   it('leaves bytes where they are when both cellars keep them at one place', async (t) => {
