@@ -14,6 +14,7 @@ import { toBeBuilt, uncovered } from './coverage.ts';
 import { type DrillResult, Findings } from './findings.ts';
 import { findKeptSources } from './kept-sources.ts';
 import type { Lock } from './lock.ts';
+import { lockRemarks } from './lock-remarks.ts';
 import { type Needed, neededEntries } from './needed.ts';
 import { OfflineWorld } from './offline-world.ts';
 import { type PickOptions, pickFiles } from './pick-files.ts';
@@ -42,7 +43,7 @@ export class Drill {
 
   async run(lock: Lock, index: FirstMatch, options: PickOptions): Promise<Drilled> {
     const findings = new Findings(options.targets);
-    for (const { place, detail } of lock.notes) findings.note(place, detail);
+    for (const { place, detail } of lockRemarks(lock)) findings.note(place, detail);
     const needed = neededEntries(lock, options.targets);
     const builds = await this.#indexEntries(needed, { index, options, findings });
     for (const source of await findKeptSources(this.#parts.catalog, needed)) {

@@ -58,6 +58,21 @@ describe('mirroring a lock', () => {
     assert.deepEqual(job.result?.notes, [{ place: 'line 2', detail }]);
   });
 
+  test('what is not mirrored, and what points elsewhere, is told', async (t) => {
+    const { app } = await world(t);
+    const detailsOf = async (call: Parameters<typeof drill>[1]) =>
+      (await drill(app, call)).notes.map(({ place, detail }) => `${place}: ${detail}`);
+    assert.deepEqual(await detailsOf(lockOf('-e ./mine\n--find-links ./wheels\n')), [
+      'line 2: --find-links names a place with files, which is not looked at.',
+      'line 1: ./mine lies on the machine that made the lock, and is not mirrored',
+    ]);
+    const url = `https://files.example/${A1.filename}`;
+    const content = `version = 1\n\n[[package]]\nname = "mine"\nversion = "1"\nsource = { editable = "." }\n\n[[package]]\nname = "alpha"\nversion = "1.0"\nsource = { registry = "https://index.example/simple" }\nwheels = [{ url = "${url}", hash = "sha256:${A1.sha256}" }]\n`;
+    assert.deepEqual(await detailsOf({ name: 'uv.lock', content }), [
+      '/package/1: the files of 1 packages are addressed elsewhere: the rewritten lock has their addresses here',
+    ]);
+  });
+
   test('a pin without hashes gets every file of its version, and its hashes', async (t) => {
     const { app } = await world(t);
     const job = await mirror(app, lockOf('native==1.0\nbeta==1.0  # why\n'));

@@ -1,0 +1,25 @@
+import type { Lock, LockEntry, LockNote } from './lock.ts';
+
+/** What somebody should know who installs this lock from here: what is not mirrored, and what still points elsewhere. */
+export function lockRemarks({ entries, notes }: Lock): readonly LockNote[] {
+  const local = entries.flatMap((entry) => {
+    const { source, project, place } = entry;
+    // The project that the lock itself belongs to.
+    if (source.kind !== 'local' || source.what === '.') return [];
+    const detail = `${project ?? source.what} lies on the machine that made the lock, and is not mirrored`;
+    return [{ place, detail }];
+  });
+  const elsewhere = entries.filter(pointsElsewhere);
+  const [first] = elsewhere;
+  if (first === undefined) return [...notes, ...local];
+  const detail = `the files of ${elsewhere.length} packages are addressed elsewhere: the rewritten lock has their addresses here`;
+  return [...notes, ...local, { place: first.place, detail }];
+}
+
+/** Is a file addressed otherwise than an index of ours would? */
+function pointsElsewhere({ source, project, files }: LockEntry): boolean {
+  if (source.kind !== 'index') return false;
+  return files.some(
+    ({ url }) => url !== undefined && !(URL.parse(url)?.pathname ?? '').includes(`/simple/${project}/`),
+  );
+}
