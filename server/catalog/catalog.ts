@@ -35,6 +35,11 @@ export interface Catalog {
    * conflict it may be run again, so it makes its changes through queries only.
    */
   write<T>(script: () => Script<T>): Promise<T>;
+  /**
+   * Another number whenever something may have been written, where nobody but this process writes: what was read at one holds for as
+   * long as it stays. Absent where others write as well.
+   */
+  readonly version?: number | undefined;
   close(): Promise<void>;
 }
 

@@ -1,5 +1,6 @@
 import type { ProjectName } from '../model/project-name.ts';
 import type { Catalog } from './catalog.ts';
+import { KeptReads } from './kept-reads.ts';
 import { findProjectState, type ProjectState } from './project-state.ts';
 import { findStoredFile, findStoredMetadata, type StoredFile, type StoredMetadata } from './stored-files.ts';
 import { tokenGeneration } from './tokens.ts';
@@ -20,8 +21,9 @@ export interface HotReads {
   certain(): void;
 }
 
-/** The same reads without a memory: for a catalog that is as near as the program itself. */
+/** The same reads of a catalog that is as near as the program itself: kept until something is written, where it can tell. */
 export function hotReads(catalog: Catalog): HotReads {
+  if (catalog.version !== undefined) return new KeptReads(catalog);
   return {
     projectState: (repository, name) => catalog.read(() => findProjectState(repository, name)),
     storedFile: (repository, name, filename) => catalog.read(() => findStoredFile(repository, name, filename)),

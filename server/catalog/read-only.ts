@@ -67,6 +67,9 @@ export function refusingWhenReadOnly(catalog: Catalog): Catalog {
         if (state.on) throw refusal(state);
         return yield* script();
       }),
+    get version() {
+      return catalog.version;
+    },
     close: () => catalog.close(),
   };
 }

@@ -96,6 +96,10 @@ class SqliteCatalog implements Catalog {
     this.#sync = sync;
   }
 
+  get version(): number {
+    return this.#changes;
+  }
+
   async read<T>(script: () => Script<T>): Promise<T> {
     this.#checkOpen();
     return this.#drive(script, 'read');
