@@ -4,7 +4,7 @@ import { sql } from './schema.ts';
 import { sortableId } from './sortable-id.ts';
 
 /** Facts of an event that have no column; what JSON can say. No secrets. */
-export type EventDetail = Readonly<Record<string, unknown>>;
+type EventDetail = Readonly<Record<string, unknown>>;
 
 export interface NewEvent {
   /** What happened, in the past tense: `upload`, `channel-promoted`. */

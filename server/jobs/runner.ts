@@ -23,7 +23,7 @@ export class JobGivesUp extends Error {
 }
 
 /** Runs jobs until stopped. Jobs are idempotent: after a crash one may run again. */
-export interface JobRunner {
+interface JobRunner {
   start(): void;
   /** Takes no new job, tells those under way to stop, and waits for them: whoever starts next goes on with them. */
   stop(): Promise<void>;

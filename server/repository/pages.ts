@@ -69,7 +69,7 @@ export class Pages {
 }
 
 /** Names a page in the cache: index, view, project and format. */
-export function pageKey(index: string, name: ProjectName, view: View, format: PageFormat): string {
+function pageKey(index: string, name: ProjectName, view: View, format: PageFormat): string {
   return `${index}\n${view.offline ? 'offline' : ''}\n${view.at ?? ''}\n${name}\n${format}`;
 }
 

@@ -81,7 +81,7 @@ export function renderFrontPage(page: FrontPage): string {
 }
 
 /** Bytes for people: `12.3 MiB`. */
-export function humanSize(bytes: number): string {
+function humanSize(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1024 ** power;

@@ -29,7 +29,7 @@ export interface FakeUpstreamOptions {
 }
 
 /** A request that arrived. `path` is without its query. */
-export interface SeenRequest {
+interface SeenRequest {
   readonly method: string;
   readonly path: string;
   readonly query: string;

@@ -37,7 +37,7 @@ export interface SharedCellar {
   query(text: string): Promise<Record<string, unknown>[]>;
 }
 
-export interface Lines {
+interface Lines {
   readonly database: ChaosProxy;
   readonly store: ChaosProxy;
 }
