@@ -112,6 +112,10 @@ describe('a read-only server', () => {
     assert.equal(ready.status, 'ready');
     assert.match(ready.warnings[0] ?? '', /^writes are refused since .*: backup until 9$/);
 
+    // An outage of upstream on top of it: what it was found to be cannot be kept, and need not be.
+    await upstream.refuse();
+    for (let round = 0; round < 5; round += 1) assert.equal((await app.get('/simple/known/')).status, 200);
+    await upstream.accept();
     const again = await app.restart();
     assert.equal((await upload(again, makeWheel({ name: 'mine', version: '2.0' }))).status, 503);
     const off = await again.admin('/admin/read-only', { method: 'POST', body: '{"on":false}' });
