@@ -4,6 +4,7 @@ import { loadConfig } from './config/load.ts';
 import { resolveAuto } from './config/resolve-auto.ts';
 import type { Config } from './config/schema.ts';
 import { createLogger } from './log.ts';
+import { proxiesOfEnvironment } from './upstream/proxy.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -29,7 +30,13 @@ export async function serve({ file, version }: ServeOptions): Promise<number> {
     const [resolved, { compose }] = await Promise.all([resolveAuto(config, process.env), import('./compose.ts')]);
     for (const warning of resolved.warnings) log.warn(warning);
     const { PATH: path } = process.env;
-    const app = await compose(resolved.config, { log, version, path, warnings: resolved.warnings });
+    const app = await compose(resolved.config, {
+      log,
+      version,
+      path,
+      warnings: resolved.warnings,
+      proxies: proxiesOfEnvironment(process.env),
+    });
     const { url, firstToken } = await app.start();
     process.stdout.write(greeting(resolved.config, url, firstToken));
     await asked;

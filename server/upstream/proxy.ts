@@ -8,6 +8,17 @@ export interface ProxySettings {
   readonly none?: string;
 }
 
+/**
+ * What the environment says, as pip and curl read it: lower case before upper case. This machine is always reached directly, since
+ * a proxy elsewhere could not reach it.
+ */
+export function proxiesOfEnvironment(env: Readonly<Record<string, string | undefined>>): ProxySettings {
+  const https = env.https_proxy || env.HTTPS_PROXY || env.all_proxy || env.ALL_PROXY;
+  const http = env.http_proxy || env.HTTP_PROXY || env.all_proxy || env.ALL_PROXY;
+  const none = [env.no_proxy || env.NO_PROXY || '', 'localhost', '127.0.0.1', '[::1]'].join(',');
+  return { none, ...(https ? { https } : {}), ...(http ? { http } : {}) };
+}
+
 /** The proxy that leads to `url`, or `undefined` when it is to be reached directly. As curl and pip read the variables. */
 export function proxyFor(url: URL, settings: ProxySettings): URL | undefined {
   const address = url.protocol === 'https:' ? settings.https : settings.http;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { proxyFor } from '../../../server/upstream/proxy.ts';
+import { proxiesOfEnvironment, proxyFor } from '../../../server/upstream/proxy.ts';
 import { selfSigned } from '../../support/certificate.ts';
 import { fakeProxy } from '../../support/fake-proxy.ts';
 import { fakeUpstream } from '../../support/fake-upstream.ts';
@@ -110,4 +110,22 @@ test('NO_PROXY covers hosts, their subdomains, ports and everything', () => {
     ['https://a.test/', ',, ,', true],
   ];
   for (const [url, none, isProxied] of cases) assert.equal(proxied(url, none), isProxied, `${url} ${none}`);
+});
+
+test('the environment tells the proxies, and this machine is reached without one', () => {
+  const settings = proxiesOfEnvironment({
+    HTTPS_PROXY: 'http://up.test:1',
+    https_proxy: 'http://low.test:2',
+    NO_PROXY: 'inside.test',
+  });
+  assert.equal(proxyFor(new URL('https://index.example/'), settings)?.host, 'low.test:2');
+  assert.equal(proxyFor(new URL('http://index.example/'), settings), undefined);
+  for (const direct of ['https://localhost:9/', 'https://127.0.0.1/', 'https://[::1]:8/', 'https://a.inside.test/']) {
+    assert.equal(proxyFor(new URL(direct), settings), undefined, direct);
+  }
+  assert.equal(
+    proxyFor(new URL('http://index.example/'), proxiesOfEnvironment({ ALL_PROXY: 'http://all.test' }))?.host,
+    'all.test',
+  );
+  assert.deepEqual(Object.keys(proxiesOfEnvironment({ HTTP_PROXY: '' })), ['none']);
 });
