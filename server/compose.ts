@@ -14,9 +14,9 @@ import { TokenAuthorizer } from './access/token-authorizer.ts';
 import { Tokens } from './access/tokens.ts';
 import { TrustedPublishing } from './access/trusted-publishing.ts';
 import { Browse } from './browse/overview.ts';
+import { holdFolder } from './catalog/hold-folder.ts';
 import { hotReads } from './catalog/hot-reads.ts';
 import { LastKnown } from './catalog/last-known.ts';
-import { holdFolder } from './catalog/hold-folder.ts';
 import { openCatalog } from './catalog/open.ts';
 import { ifWritable, refusingWhenReadOnly } from './catalog/read-only.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -53,7 +53,7 @@ import { Pages } from './repository/pages.ts';
 import { refreshEverywhere } from './repository/refresh-everywhere.ts';
 import { RefreshTurns } from './repository/refresh-turns.ts';
 import { Downloads } from './upstream/download.ts';
-import type { ProxySettings } from './upstream/proxy.ts';
+import { proxiesOfEnvironment } from './upstream/proxy.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 /** What a test may put in the place of the real thing. */
@@ -61,8 +61,8 @@ export interface Parts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly version: string;
-  /** Outbound proxies of the environment. */
-  readonly proxies: ProxySettings;
+  /** Variables that name outbound proxies; none unless given. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** `PATH` of the environment: where `git` is. */
   readonly path: string | undefined;
   /** Sentences for administrators: shown at `/readyz` and on the front page. */
@@ -106,7 +106,13 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   await sweepSpools(spoolDir);
   const keeper = createBlobKeeper({ catalog, blobs, clock });
 
-  const upstreams = await composeUpstreams(config, { catalog, clock, log, version, proxies: parts.proxies ?? {} });
+  const upstreams = await composeUpstreams(config, {
+    catalog,
+    clock,
+    log,
+    version,
+    proxies: proxiesOfEnvironment(parts.environment ?? {}),
+  });
   const downloads = new Downloads({
     blobs,
     spoolDir,
@@ -142,7 +148,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
 
   const mirroring = await composeMirroring(config, {
     ...{ catalog, blobs, keeper, clock, log, spoolDir, version, index },
-    proxies: parts.proxies ?? {},
+    proxies: proxiesOfEnvironment(parts.environment ?? {}),
     path: parts.path,
   });
   const work = composeJobs(config, { catalog, blobs, clock, log, reading, locks: mirroring.handlers });
@@ -216,7 +222,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       readOnlyRoutes({ mode: readOnly, access }),
       problemRoutes(),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
-      indexRoutes({ handler, legacyJson: new LegacyJson({ access, isPublic, originOf }), index }),
+      indexRoutes({ handler, legacyJson: new LegacyJson({ access, clock, isPublic, originOf }), index }),
       uiRoutes({ browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),
     ],
   });

@@ -4,7 +4,6 @@ import { loadConfig } from './config/load.ts';
 import { resolveAuto } from './config/resolve-auto.ts';
 import type { Config } from './config/schema.ts';
 import { createLogger } from './log.ts';
-import { proxiesOfEnvironment } from './upstream/proxy.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -35,7 +34,7 @@ export async function serve({ file, version }: ServeOptions): Promise<number> {
       version,
       path,
       warnings: resolved.warnings,
-      proxies: proxiesOfEnvironment(process.env),
+      environment: process.env,
     });
     const { url, firstToken } = await app.start();
     process.stdout.write(greeting(resolved.config, url, firstToken));
