@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { Request, Response } from 'express';
 import type { Authorizer } from '../access/authorizer.ts';
+import type { Clock } from '../clock.ts';
 import { type CoreMetadata, parseCoreMetadata } from '../model/core-metadata.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
@@ -14,12 +15,15 @@ import { contextOf } from './request-context.ts';
 
 export interface LegacyJsonParts {
   readonly access: Authorizer;
+  readonly clock: Clock;
   readonly isPublic: boolean;
   /** Scheme, host and prefix that clients use, without a slash at the end. */
   readonly originOf: (req: Request) => string;
 }
 
 const MAX_METADATA_BYTES = 16 * 1024 * 1024;
+// How long a document waits for core metadata that are not here: a slow upstream must not make a known project slow.
+const PATIENCE_MS = 1_500;
 
 /** The legacy JSON API of the public index: for pip-tools, Poetry, Dependabot and Renovate. */
 export class LegacyJson {
@@ -50,7 +54,7 @@ export class LegacyJson {
     const releases = releasesOf(detail);
     const release = describedRelease(releases, version);
     if (release === undefined) throw new Problem('release-not-found', `${name} has no such release here.`);
-    const metadata = await this.#metadata(index, { name, view, release });
+    const metadata = await this.#inTime(this.#metadata(index, { name, view, release }));
     const base = `${originOf(req)}${prefixOf(req.path)}/simple/${name}/`;
     const body = renderLegacyJson({
       detail,
@@ -74,6 +78,21 @@ export class LegacyJson {
     }
     res.writeHead(200, { ...headers, 'Content-Length': body.length });
     res.end(req.method === 'HEAD' ? undefined : body);
+  }
+
+  /** What is asked for, unless it takes long: then it comes in the background, and the next document has it. */
+  async #inTime<T>(asked: Promise<T>): Promise<T | undefined> {
+    asked.catch(() => {}); // whoever still waits is told
+    const patience = new AbortController();
+    const late = this.#parts.clock.sleep(PATIENCE_MS, patience.signal).then(
+      () => undefined,
+      () => undefined,
+    );
+    try {
+      return await Promise.race([asked, late]);
+    } finally {
+      patience.abort();
+    }
   }
 
   /** What the release's own metadata say; without them the document is poorer, not an error. */

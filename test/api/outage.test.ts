@@ -245,3 +245,14 @@ test('first repository that knows a project answers alone, and one that is down 
   const never = await whileTimePasses(clock, app.get('/simple/never-asked/', json));
   assert.ok([502, 503].includes(never.status), 'not looked for elsewhere');
 });
+
+test('a hanging upstream does not make the legacy JSON of a known project wait for core metadata', async (t) => {
+  const { up, clock, app } = await seeded(t);
+  up.order('/files/*', { hang: true });
+  const began = clock.nowMs();
+  const answer = await whileTimePasses(clock, app.get('/pypi/demo/json'));
+  assert.equal(answer.status, 200);
+  assert.ok(clock.nowMs() - began < 6_000, `${clock.nowMs() - began} ms: less than it takes to give an upstream up`);
+  const { info } = (await answer.json()) as { info: { version: string } };
+  assert.equal(info.version, '2.0');
+});
