@@ -8,6 +8,9 @@ export interface Limit {
   readonly signal?: AbortSignal;
 }
 
+/** The message of a failure that is a deadline. */
+export const NO_ANSWER = 'no answer in time';
+
 /**
  * Runs `work` with a signal that aborts after `ms`, and fails with kind `timeout` when that was why it ended. The signal lives on after
  * that, but then only follows the caller's own.
@@ -16,7 +19,7 @@ export async function within<T>(limit: Limit, work: (signal: AbortSignal) => Pro
   const late = new AbortController();
   const timer = new AbortController();
   const watch = limit.clock.sleep(limit.ms, timer.signal).then(
-    () => late.abort(new UpstreamError('timeout', 'no answer in time')),
+    () => late.abort(new UpstreamError('timeout', NO_ANSWER)),
     // `work` was faster.
     () => {},
   );

@@ -7,7 +7,7 @@ import { AddressGuard, type Resolve } from './address-guard.ts';
 import { askDocument } from './answers.ts';
 import { Connections } from './connections.ts';
 import { authorizationOf, type Credentials, withoutCredentials } from './credentials.ts';
-import { within } from './deadline.ts';
+import { NO_ANSWER, within } from './deadline.ts';
 import { problemOf, UpstreamError, upstreamErrorOf } from './errors.ts';
 import { FileSource } from './file-source.ts';
 import { healthOf, type SavedHealth } from './health.ts';
@@ -225,8 +225,10 @@ export class HttpUpstream implements Upstream {
 
   /** `undefined`: nothing was asked, since the breaker is open. */
   #problem(failure: UpstreamError | undefined): Problem {
-    const { retryAfter, lastError } = this.health();
-    return problemOf(failure ?? new UpstreamError('unreachable', lastError ?? 'it is down'), this.name, retryAfter);
+    const { retryAfter, lastError = 'it is down' } = this.health();
+    // As it was answered before it counted as down: 504 for one that hangs, 502 for others.
+    const known = new UpstreamError(lastError === NO_ANSWER ? 'timeout' : 'unreachable', lastError);
+    return problemOf(failure ?? known, this.name, retryAfter);
   }
 
   /** Validators of a fallback mean nothing to another address: they carry where they came from. */
