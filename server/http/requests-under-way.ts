@@ -1,8 +1,8 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 
-/** Counts the requests that are being answered, so that stopping can wait for them. */
+/** Knows the requests that are being answered, so that stopping can wait for them. */
 export class RequestsUnderWay {
-  #count = 0;
+  readonly #answers = new Set<ServerResponse>();
   #isStopping = false;
   #idle: (() => void) | undefined;
 
@@ -10,29 +10,28 @@ export class RequestsUnderWay {
     return this.#isStopping;
   }
 
-  /** The listener, counted; connections are not kept alive any more once stopping has begun. */
+  /** The listener, watched; connections are not kept alive any more once stopping has begun. */
   counted(listener: RequestListener): RequestListener {
     return (req: IncomingMessage, res: ServerResponse) => {
-      this.#count += 1;
-      if (this.#isStopping) res.setHeader('Connection', 'close');
-      res.on('close', this.#ended);
+      this.#answers.add(res);
+      if (this.#isStopping) res.shouldKeepAlive = false;
+      res.once('close', () => {
+        this.#answers.delete(res);
+        if (this.#answers.size === 0) this.#idle?.();
+      });
       listener(req, res);
     };
   }
 
-  readonly #ended = (): void => {
-    this.#count -= 1;
-    if (this.#count === 0) this.#idle?.();
-  };
-
   /** From now on the server says that it stops, and answers end their connections. */
   beginStopping(): void {
     this.#isStopping = true;
+    for (const res of this.#answers) res.shouldKeepAlive = false;
   }
 
   /** Resolves when no request is left. */
   drained(): Promise<void> {
-    if (this.#count === 0) return Promise.resolve();
+    if (this.#answers.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#idle = resolve;
     });

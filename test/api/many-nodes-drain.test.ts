@@ -19,6 +19,9 @@ describe('nodes behind nginx', { skip }, () => {
   it('are stopped and started one after the other under load, and no request fails', async (t) => {
     const { url, nodes } = await behindNginx(t, '/');
     const load = startLoad(url);
+    t.after(async () => {
+      await load.stop();
+    });
     for (const node of nodes) {
       await load.answers(60);
       const stopping = node.stop();
@@ -122,7 +125,7 @@ function startLoad(url: string) {
       const until = answered + count;
       while (answered < until && failures.length === 0) await new Promise(setImmediate);
     },
-    stop: async () => {
+    stop: async (): Promise<{ failures: readonly string[]; answered: number }> => {
       isOver = true;
       await Promise.all(running);
       return { failures, answered };

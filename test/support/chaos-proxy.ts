@@ -71,7 +71,8 @@ export class ChaosProxy {
   }
 
   async stop(): Promise<void> {
-    this.cut();
+    // Also what has been made meanwhile and not been noticed yet.
+    this.refuse();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 

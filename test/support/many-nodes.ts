@@ -76,6 +76,16 @@ async function openCellar(
   const database = direct.slice(direct.lastIndexOf('/', direct.indexOf('?')) + 1, direct.indexOf('?'));
   const socketDir = new URLSearchParams(direct.slice(direct.indexOf('?'))).get('host');
   const { hostname, port } = new URL(engines.endpoint ?? s3.endpoint);
+  // Before the lines: a node that ends without its engines has other things to do.
+  const nodes: { stop(): Promise<unknown> }[] = [];
+  t.after(async () => {
+    for (const node of nodes) await node.stop();
+  });
+  const kept = async <N extends { stop(): Promise<unknown> }>(starting: Promise<N>): Promise<N> => {
+    const node = await starting;
+    nodes.push(node);
+    return node;
+  };
   const moreLines = async (): Promise<Lines> => {
     const lines = {
       database: await ChaosProxy.start({ path: `${socketDir}/.s.PGSQL.5432` }),
@@ -108,8 +118,8 @@ async function openCellar(
     bucket,
     moreLines,
     settings,
-    node: (options = {}) => testApp(t, withEngines(options)),
-    program: (options = {}) => testServer(t, withEngines(options)),
+    node: (options = {}) => kept(testApp(t, withEngines(options))),
+    program: (options = {}) => kept(testServer(t, withEngines(options))),
     query: async (text) => {
       const client = new Client({ connectionString: direct });
       await client.connect();
