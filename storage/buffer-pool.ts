@@ -1,25 +1,63 @@
 /** Bytes that go from a file to a socket in one step: the size at which large files come level with sendfile. */
 export const STEP_BYTES = 256 * 1024;
+/** The same for what is small, or comes in small pieces. */
+export const SMALL_STEP_BYTES = 64 * 1024;
 
-/** Lends buffers of `STEP_BYTES` and keeps a bounded number of them, so that serving files makes no garbage. */
+/**
+ * Lends buffers of one size and keeps those that come back, so that moving bytes makes no garbage: under load as many as are in use,
+ * and few once all are back.
+ */
 export class BufferPool {
-  readonly #free: Buffer[] = [];
-  readonly #keep: number;
+  readonly #bytes: number;
+  readonly #most: number;
+  readonly #fewest: number;
+  #free: Buffer[] = [];
+  #lent = 0;
 
-  /** `keep`: how many unused buffers are held on to. */
-  constructor(keep: number) {
-    this.#keep = keep;
+  /** `most`: unused buffers that are held on to while others are in use; `fewest`: once none is. */
+  constructor(options: { readonly bytes: number; readonly most: number; readonly fewest: number }) {
+    this.#bytes = options.bytes;
+    this.#most = options.most;
+    this.#fewest = options.fewest;
   }
 
   take(): Buffer {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(STEP_BYTES);
+    this.#lent += 1;
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#bytes);
   }
 
-  /** Only for a buffer that nobody reads any more. */
+  /** Only for a buffer of this pool that nobody reads any more. */
   give(buffer: Buffer): void {
-    if (this.#free.length < this.#keep) this.#free.push(buffer);
+    if (this.#free.length < this.#most) this.#free.push(buffer);
+    this.lose();
+  }
+
+  /** One that was lent does not come back: somebody may still read it. */
+  lose(): void {
+    this.#lent -= 1;
+    if (this.#lent === 0) this.#free = this.#free.slice(0, this.#fewest);
   }
 }
 
-/** Shared by all stores of the process, as the heap is: 16 MiB when nothing is being sent. */
-export const stepBuffers: BufferPool = new BufferPool(64);
+// Shared by all of the process, as the heap is. 64 clients that pull large files have 128 of the large ones in use.
+const large = new BufferPool({ bytes: STEP_BYTES, most: 128, fewest: 16 });
+const small = new BufferPool({ bytes: SMALL_STEP_BYTES, most: 128, fewest: 16 });
+
+/** A buffer for `wanted` bytes: of `SMALL_STEP_BYTES` if they fit, else of `STEP_BYTES`. To be given to `giveStep` or `loseStep`, once. */
+export function takeStep(wanted: number): Buffer {
+  return (wanted <= SMALL_STEP_BYTES ? small : large).take();
+}
+
+/** Takes back a buffer of `takeStep` that nobody reads any more. */
+export function giveStep(buffer: Buffer): void {
+  poolOf(buffer).give(buffer);
+}
+
+/** Says that a buffer of `takeStep` will not come back, because somebody may still read it. */
+export function loseStep(buffer: Buffer): void {
+  poolOf(buffer).lose();
+}
+
+function poolOf(buffer: Buffer): BufferPool {
+  return buffer.length === SMALL_STEP_BYTES ? small : large;
+}

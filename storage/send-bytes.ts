@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import { Readable, type Writable } from 'node:stream';
-import { STEP_BYTES, stepBuffers } from './buffer-pool.ts';
+import { giveStep, loseStep, STEP_BYTES, takeStep } from './buffer-pool.ts';
 
 /** Bytes at positions, perhaps still growing. */
 export interface ByteSource {
@@ -144,12 +144,12 @@ class Sink {
 
   /** Only connections are done with a chunk when they call back: a transform's chunk waits on its readable side. */
   buffer(wanted: number): Buffer {
-    return this.#connection ? stepBuffers.take() : Buffer.allocUnsafeSlow(Math.min(wanted, STEP_BYTES));
+    return this.#connection ? takeStep(wanted) : Buffer.allocUnsafeSlow(Math.min(wanted, STEP_BYTES));
   }
 
   /** Takes back a buffer that nobody reads any more. */
   spare(buffer: Buffer): void {
-    if (this.#connection) stepBuffers.give(buffer);
+    if (this.#connection) giveStep(buffer);
   }
 
   /** The outcome of `promise`, or `undefined` as soon as `out` has gone. */
@@ -166,8 +166,9 @@ class Sink {
     return new Promise((resolve) => {
       this.#wake = resolve;
       this.#out.write(buffer.subarray(0, count), (error) => {
+        if (!error) this.spare(buffer);
+        else if (this.#connection) loseStep(buffer);
         if (error) this.#failure ??= error;
-        else this.spare(buffer);
         resolve();
       });
     });

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { BufferPool, giveStep, SMALL_STEP_BYTES, STEP_BYTES, takeStep } from '../../storage/buffer-pool.ts';
+
+test('buffers are used again while some are in use, and few are kept when none is', () => {
+  const pool = new BufferPool({ bytes: 8, most: 3, fewest: 1 });
+  const lent = Array.from({ length: 5 }, () => pool.take());
+  for (const buffer of lent.slice(0, 4)) pool.give(buffer);
+  const again = [pool.take(), pool.take(), pool.take()];
+  assert.equal(again.filter((buffer) => lent.includes(buffer)).length, 3);
+  assert.ok(!lent.includes(pool.take()), 'a fourth was not kept');
+  for (const buffer of again) pool.give(buffer);
+  pool.lose();
+  const last = lent[4];
+  if (last !== undefined) pool.give(last);
+  const after = [pool.take(), pool.take()];
+  assert.equal(after.filter((buffer) => again.includes(buffer)).length, 1);
+});
+
+test('what is small gets a small buffer', () => {
+  const buffers = [1, SMALL_STEP_BYTES, SMALL_STEP_BYTES + 1, 10 * STEP_BYTES].map(takeStep);
+  assert.deepEqual(
+    buffers.map((buffer) => buffer.length),
+    [SMALL_STEP_BYTES, SMALL_STEP_BYTES, STEP_BYTES, STEP_BYTES],
+  );
+  for (const buffer of buffers) giveStep(buffer);
+});
