@@ -54,7 +54,9 @@ export class Downloads {
   fetch(request: FetchRequest): Promise<GrowingFile> {
     if (this.#stopping.signal.aborted) return Promise.reject(new Problem('stopping', 'The server is stopping.'));
     const key = keyOf(request);
-    const fill = this.#fills.get(key) ?? this.#begin(key, request);
+    const running = this.#fills.get(key);
+    // One that has failed is only tidying up: whoever asks now asks anew.
+    const fill = running === undefined || running.hasFailed ? this.#begin(key, request) : running;
     return fill.open();
   }
 
@@ -78,7 +80,7 @@ export class Downloads {
     });
     this.#fills.set(key, fill);
     const running = fill.run().finally(() => {
-      this.#fills.delete(key);
+      if (this.#fills.get(key) === fill) this.#fills.delete(key);
       this.#running.delete(running);
     });
     this.#running.add(running);

@@ -81,6 +81,11 @@ export class Fill {
     }
   }
 
+  /** Nobody gets the file from this one any more. */
+  get hasFailed(): boolean {
+    return this.#phase === 'failed';
+  }
+
   /** Bytes of room that the rest of this file needs. */
   get reserved(): number {
     return this.#phase === 'writing' ? Math.max(0, (this.#download?.size ?? 0) - (this.#spool?.size ?? 0)) : 0;
