@@ -1,13 +1,15 @@
 import type { z } from 'zod';
 import { type Complaint, complaintsOf, pathText } from './complaints.ts';
+import { completed } from './complete.ts';
 import { crossChecks } from './cross-checks.ts';
 import { isObject, valueAt } from './keys.ts';
 import { configSchema } from './schema.ts';
 
 type Settings = z.output<typeof configSchema>;
 
-/** The settings in `raw`, with everything that is wrong with them; no settings when they cannot be read whole. */
-export function checkSettings(raw: Record<string, unknown>): { settings?: Settings; complaints: Complaint[] } {
+/** The settings in what was written, with everything that is wrong with them; no settings when they cannot be read whole. */
+export function checkSettings(written: Record<string, unknown>): { settings?: Settings; complaints: Complaint[] } {
+  const raw = completed(written);
   const parsed = configSchema.safeParse(raw);
   if (parsed.success) return { settings: parsed.data, complaints: crossChecks(parsed.data, namesIn(raw, parsed.data)) };
   const complaints = complaintsOf(parsed.error.issues, raw);

@@ -99,7 +99,9 @@ const name = z.string().regex(plainName, { error: expectedName });
 export const repositories = z
   .record(name, z.discriminatedUnion('kind', [hosted, upstream]))
   .prefault({ local: { kind: 'hosted' }, pypi: { kind: 'upstream' } })
-  .describe('Where projects come from, by name: `hosted` takes uploads, `upstream` is another index, pulled through.');
+  .describe(
+    'Where projects come from, by name: `hosted` takes uploads, `upstream` is another index, pulled through. One with a `url` is an `upstream`, also when its `kind` is left out.',
+  );
 
 /** What is served, and from where. */
 export const indexes = z
@@ -117,4 +119,6 @@ export const indexes = z
     }),
   )
   .prefault({ main: { repositories: ['local', 'pypi'] } })
-  .describe('What is served at `/index/NAME/simple/`: ordered lists of repositories; nothing is merged.');
+  .describe(
+    'What is served at `/index/NAME/simple/`: ordered lists of repositories; nothing is merged. Left out: one index of all repositories, hosted ones first (and `local` when none is), and the same for the list of an index.',
+  );
