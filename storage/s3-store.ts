@@ -315,6 +315,7 @@ export class S3Store implements BlobStore {
     try {
       // A list, because the answer to HEAD could not say what is wrong.
       await this.#client.send(new ListObjectsV2Command({ Bucket, Prefix, MaxKeys: 1 }), { abortSignal });
+      this.#isAway = false;
     } catch (error) {
       throw s3Error(`looking at bucket ${Bucket}`, error);
     }
