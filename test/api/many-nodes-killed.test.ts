@@ -4,7 +4,7 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import type { ChaosProxy, Fate } from '../support/chaos-proxy.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
-import { type SharedCellar, startSharedEngines } from '../support/many-nodes.ts';
+import { type Lines, type SharedCellar, startSharedEngines } from '../support/many-nodes.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import { runProgram } from '../support/run-program.ts';
 import { withClient } from '../support/s3-bucket.ts';
@@ -121,6 +121,62 @@ describe('a node that is killed', { skip: engines.skip }, () => {
     assert.equal((await upload(node.url, makeWheel({ name: 'demo', version: '1.0' }))).status, 200);
   });
 });
+
+describe('a line to an engine that is cut', { skip: engines.skip }, () => {
+  it('in an upload or a pull-through leaves all or nothing: the next try works', async (t) => {
+    const up = await fakeUpstream(t);
+    const cellar = await engines.cellar(t);
+    const other = await cellar.node({ upstream: up.url });
+    const lines = await cellar.moreLines();
+    const node = await cellar.node({ upstream: up.url, lines });
+    for (const [index, moment] of MOMENTS.entries()) {
+      const uploaded = makeWheel({ name: `mine${index}`, version: '1.0' });
+      const { status } = await cutting(lines, moment, () => upload(node.url, uploaded));
+      assert.ok([200, 503].includes(status), `${moment.what}: ${status}`);
+      const seen = await other.get(pathOf(uploaded));
+      assert.equal(seen.status, status === 200 ? 200 : 404, moment.what);
+      assert.equal((await upload(node.url, uploaded)).status, 200);
+      const pulled = makeWheel({ name: `theirs${index}`, version: '1.0' });
+      up.project(pulled.name).add(pulled);
+      const answer = await cutting(lines, moment, () => fetch(node.url + pathOf(pulled)));
+      assert.deepEqual(answer, { status: 200, body: pulled.bytes }, moment.what);
+      for (const file of [uploaded, pulled]) await isServed(file, [other, node], moment.what);
+    }
+    await nothingIsLost(cellar);
+  });
+
+  it('in a migration is made good by trying again', async (t) => {
+    const cellar = await engines.cellar(t);
+    let isCut = false;
+    cellar.lines.database.decide((bytes) => {
+      if (isCut || !bytes.includes('CREATE TABLE channel')) return 'pass';
+      isCut = true;
+      return 'cut';
+    });
+    const node = await cellar.node();
+    assert.equal(isCut, true);
+    assert.equal((await upload(node.url, makeWheel({ name: 'demo', version: '1.0' }))).status, 200);
+  });
+});
+
+/** Does something while the line is cut at that moment, once. */
+async function cutting(
+  lines: Lines,
+  { line, words, fate }: Moment,
+  work: () => Promise<Response>,
+): Promise<{ readonly status: number; readonly body: Buffer }> {
+  let heard = 0;
+  lines[line].decide((bytes) => {
+    if (heard === words.length || !bytes.includes(words[heard] ?? '')) return 'pass';
+    heard += 1;
+    return heard < words.length ? 'pass' : fate === 'cut' ? 'cut' : 'pass-then-cut';
+  });
+  const answer = await work();
+  const body = Buffer.from(await answer.arrayBuffer());
+  // A statement that has come often is sent by its name: then the line is whole, which may be as well.
+  lines[line].heal();
+  return { status: answer.status, body };
+}
 
 /** Does something on a node that is killed in the middle of it. */
 async function dies(

@@ -37,7 +37,7 @@ export interface SharedCellar {
   query(text: string): Promise<Record<string, unknown>[]>;
 }
 
-interface Lines {
+export interface Lines {
   readonly database: ChaosProxy;
   readonly store: ChaosProxy;
 }
