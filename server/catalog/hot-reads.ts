@@ -11,6 +11,8 @@ import { tokenGeneration } from './tokens.ts';
  */
 export interface HotReads {
   projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined>;
+  /** The same from memory at once, where it is sure to hold; `undefined`: it has to be read. */
+  projectStateNow?(repository: string, name: ProjectName): ProjectState | 'absent' | undefined;
   storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined>;
   storedMetadata(repository: string, name: ProjectName, filename: string): Promise<StoredMetadata | undefined>;
   tokenGeneration(): Promise<number>;

@@ -8,6 +8,12 @@ import { tokenGeneration } from './tokens.ts';
 /** Of each kind. */
 const MOST = 10_000;
 
+interface Kept<T> {
+  readonly answer: Promise<T>;
+  /** Set once it has come. */
+  found?: { readonly value: T };
+}
+
 /**
  * The hot reads of a catalog that tells when something was written: until then each is read once. A page that is asked for a thousand
  * times a second then costs no query at all, and one that has changed is seen by the next request.
@@ -15,9 +21,9 @@ const MOST = 10_000;
 export class KeptReads implements HotReads {
   readonly #catalog: Catalog;
   #version: number | undefined;
-  readonly #states = new Map<string, Promise<ProjectState | undefined>>();
-  readonly #files = new Map<string, Promise<StoredFile | undefined>>();
-  readonly #metadata = new Map<string, Promise<StoredMetadata | undefined>>();
+  readonly #states = new Map<string, Kept<ProjectState | undefined>>();
+  readonly #files = new Map<string, Kept<StoredFile | undefined>>();
+  readonly #metadata = new Map<string, Kept<StoredMetadata | undefined>>();
 
   constructor(catalog: Catalog) {
     this.#catalog = catalog;
@@ -25,6 +31,12 @@ export class KeptReads implements HotReads {
 
   projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined> {
     return this.#kept(this.#states, `${repository}\n${name}`, () => findProjectState(repository, name));
+  }
+
+  projectStateNow(repository: string, name: ProjectName): ProjectState | 'absent' | undefined {
+    if (this.#catalog.version !== this.#version) return undefined;
+    const found = this.#states.get(`${repository}\n${name}`)?.found;
+    return found === undefined ? undefined : (found.value ?? 'absent');
   }
 
   storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined> {
@@ -43,15 +55,21 @@ export class KeptReads implements HotReads {
 
   certain(): void {}
 
-  #kept<T>(answers: Map<string, Promise<T>>, key: string, script: () => Script<T>): Promise<T> {
+  #kept<T>(answers: Map<string, Kept<T>>, key: string, script: () => Script<T>): Promise<T> {
     if (this.#catalog.version !== this.#version) this.#forget();
     const known = answers.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.answer;
     if (answers.size >= MOST) answers.clear();
-    const answer = this.#catalog.read(script);
-    answers.set(key, answer);
-    answer.catch(() => answers.delete(key)); // whoever asked is told
-    return answer;
+    const kept: Kept<T> = { answer: this.#catalog.read(script) };
+    answers.set(key, kept);
+    kept.answer.then(
+      (value) => {
+        kept.found = { value };
+      },
+      // Whoever asked is told.
+      () => answers.delete(key),
+    );
+    return kept.answer;
   }
 
   #forget(): void {

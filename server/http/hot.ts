@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authorizer } from '../access/authorizer.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
-import type { IndexHandler } from './index-handler.ts';
+import type { IndexHandler, IndexRequest } from './index-handler.ts';
 import { sendProblem } from './problem-response.ts';
 import { contextOf } from './request-context.ts';
 
@@ -21,12 +21,25 @@ export function hotPath(parts: {
   readonly index: FirstMatch;
 }): (req: IncomingMessage, res: ServerResponse) => boolean {
   const { handler, access, index } = parts;
+  // Without a promise: to wait for what is there costs more than to send it.
+  const isAnsweredNow = (req: IncomingMessage, res: ServerResponse, asked: IndexRequest): boolean => {
+    const principal = access.known(req.headers.authorization);
+    if (principal === undefined) return false;
+    contextOf(req).principal = principal;
+    try {
+      return handler.pageNow(req, res, asked);
+    } catch (error) {
+      sendProblem(req, res, error, { style: 'text' });
+      return true;
+    }
+  };
   return (req, res) => {
     if (req.method !== 'GET' && req.method !== 'HEAD') return false;
     const match = PLAIN.exec(req.url ?? '');
     if (match === null) return false;
     const asked = { index, view: VIEW, name: match[1] as ProjectName };
     const filename = match[2];
+    if (filename === undefined && isAnsweredNow(req, res, asked)) return true;
     const answer = async (): Promise<void> => {
       const context = contextOf(req);
       const { authorization } = req.headers;

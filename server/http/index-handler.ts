@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { LRUCache } from 'lru-cache';
 import type { Authorizer } from '../access/authorizer.ts';
 import type { Principal } from '../model/access.ts';
 import type { ProjectName } from '../model/project-name.ts';
@@ -8,7 +9,7 @@ import { Problem } from '../problem.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import type { Pages } from '../repository/pages.ts';
 import type { View } from '../repository/repository.ts';
-import { negotiate } from '../simple/negotiate.ts';
+import { type Negotiated, negotiate } from '../simple/negotiate.ts';
 import { renderProjectList } from '../simple/render-list.ts';
 import { contextOf } from './request-context.ts';
 import { sendFile } from './send-file.ts';
@@ -33,11 +34,25 @@ export class IndexHandler {
   readonly #pages: Pages;
   readonly #access: Authorizer;
   readonly #isPublic: boolean;
+  /** By `Accept` header: a few clients send always the same ones. */
+  readonly #negotiated = new LRUCache<string, Negotiated>({ max: 100 });
 
   constructor({ pages, access, isPublic }: IndexHandlerParts) {
     this.#pages = pages;
     this.#access = access;
     this.#isPublic = isPublic;
+  }
+
+  /** Answers with the project page when all of it is at hand; `false`: nothing was done. Throws what `authorize` throws. */
+  pageNow(req: IncomingMessage, res: ServerResponse, { index, view, name }: IndexRequest): boolean {
+    const state = index.stateNow(name, view);
+    if (state === undefined) return false;
+    const { format, contentType } = this.#negotiate(single(req.headers.accept));
+    const page = this.#pages.ready(index, { name, view, format, state });
+    if (page === undefined) return false;
+    this.#authorize(req, name);
+    sendPage(req, res, page, { contentType, state, isPublic: this.#isPublic });
+    return true;
   }
 
   /** The project page. Throws `project-not-found`, and what the index throws. */
@@ -121,6 +136,14 @@ export class IndexHandler {
 
   async *#readable(names: AsyncIterable<ProjectName>, principal: Principal): AsyncGenerator<ProjectName> {
     for await (const name of names) if (this.#access.allows(principal, 'read', { kind: 'project', name })) yield name;
+  }
+
+  #negotiate(accept = '*/*'): Negotiated {
+    const known = this.#negotiated.get(accept);
+    if (known !== undefined) return known;
+    const negotiated = negotiate(accept);
+    this.#negotiated.set(accept, negotiated);
+    return negotiated;
   }
 
   #authorize(req: IncomingMessage, name: ProjectName): void {

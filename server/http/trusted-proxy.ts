@@ -28,8 +28,14 @@ export function forwardedReader(trustProxy: readonly string[]): ForwardedReader 
   return (req) => {
     const peer = plainAddress(req.socket.remoteAddress ?? '') ?? '0.0.0.0';
     const encrypted = 'encrypted' in req.socket && req.socket.encrypted === true;
-    const host = hostOf(listOf(req.headers.host));
-    const direct: ForwardedFacts = { address: peer, protocol: encrypted ? 'https' : 'http', host };
+    const direct: ForwardedFacts = {
+      address: peer,
+      protocol: encrypted ? 'https' : 'http',
+      // Looked at by few: most requests are only asked where they come from.
+      get host() {
+        return hostOf(listOf(req.headers.host));
+      },
+    };
     if (trustProxy.length === 0 || !isTrusted(peer)) return direct;
     return {
       address: clientOf(peer, listOf(req.headers['x-forwarded-for']), isTrusted),
@@ -52,6 +58,7 @@ function clientOf(peer: string, chain: readonly string[], isTrusted: (address: s
 
 /** The address without port, brackets, zone, or the IPv6 wrapping of an IPv4 address; `undefined` when it is none. */
 function plainAddress(text: string): string | undefined {
+  if (isIP(text) === 4) return text;
   const bare = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([0-9.]+):\d+$/.exec(text)?.[1] ?? text;
   const address = (/^::ffff:([0-9.]+)$/i.exec(bare)?.[1] ?? bare).split('%', 1)[0] ?? '';
   return isIP(address) === 0 ? undefined : address;

@@ -34,6 +34,15 @@ export class FirstMatch implements Repository {
     this.#certain = options.certain ?? (() => {});
   }
 
+  /** `undefined` also for what is not known here: `state` says so, if it may. */
+  stateNow(name: ProjectName, view: View): PageState | undefined {
+    for (const { repository } of this.sourcesFor(name)) {
+      const state = repository.stateNow?.(name, view);
+      if (state !== 'absent') return state;
+    }
+    return undefined;
+  }
+
   async state(name: ProjectName, view: View): Promise<PageState | undefined> {
     for (const { repository } of this.sourcesFor(name)) {
       const state = await repository.state(name, view);

@@ -2,7 +2,7 @@ import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findHostedPage } from '../catalog/hosted.ts';
 import type { HotReads } from '../catalog/hot-reads.ts';
-import { listProjectNames } from '../catalog/project-state.ts';
+import { listProjectNames, type ProjectState } from '../catalog/project-state.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
 import { contentTypeOf, distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
@@ -46,9 +46,18 @@ export class Hosted implements Repository {
     );
   }
 
+  stateNow(name: ProjectName, view: View): PageState | 'absent' | undefined {
+    const known = this.#hot.projectStateNow?.(this.name, name);
+    if (known === undefined || known === 'absent') return known;
+    return known.present ? this.#pageState(known, view) : 'absent';
+  }
+
   async state(name: ProjectName, view: View): Promise<PageState | undefined> {
     const known = await this.#hot.projectState(this.name, name);
-    if (known === undefined || !known.present) return undefined;
+    return known === undefined || !known.present ? undefined : this.#pageState(known, view);
+  }
+
+  #pageState(known: ProjectState, view: View): PageState {
     const at = view.at === undefined ? '' : `.at.${view.at}`;
     return {
       revision: `${this.name}.${known.revision}${at}` as Revision,

@@ -10,6 +10,14 @@ import type { PageState, Repository, Revision, View } from './repository.ts';
 
 export type PageFormat = 'json' | 'html';
 
+/** Which page, as it is at which state. */
+export interface PageRequest {
+  readonly name: ProjectName;
+  readonly view: View;
+  readonly format: PageFormat;
+  readonly state: PageState;
+}
+
 /** A project page, ready to be sent. */
 export interface RenderedPage {
   readonly revision: Revision;
@@ -40,19 +48,16 @@ export class Pages {
   }
 
   /** The page at this state if it is rendered already. Keeps it from being dropped. */
-  ready(key: string, state: PageState): RenderedPage | undefined {
-    const page = this.#cache.get(key);
-    return page?.revision === state.revision ? page : undefined;
+  ready(source: Pick<Repository, 'name'>, what: PageRequest): RenderedPage | undefined {
+    const page = this.#cache.get(pageKey(source.name, what));
+    return page?.revision === what.state.revision ? page : undefined;
   }
 
   /** The page at this state; `undefined` when the project has gone in the meantime. */
-  async get(
-    source: Repository,
-    what: { readonly name: ProjectName; readonly view: View; readonly format: PageFormat; readonly state: PageState },
-  ): Promise<RenderedPage | undefined> {
-    const key = pageKey(source.name, what.name, what.view, what.format);
-    const ready = this.ready(key, what.state);
+  async get(source: Repository, what: PageRequest): Promise<RenderedPage | undefined> {
+    const ready = this.ready(source, what);
     if (ready !== undefined) return ready;
+    const key = pageKey(source.name, what);
     return this.#rendering.run(`${key} ${what.state.revision}`, async () => {
       const detail = await source.project(what.name, what.view, what.state);
       if (detail === undefined) return undefined;
@@ -69,7 +74,7 @@ export class Pages {
 }
 
 /** Names a page in the cache: index, view, project and format. */
-function pageKey(index: string, name: ProjectName, view: View, format: PageFormat): string {
+function pageKey(index: string, { name, view, format }: PageRequest): string {
   return `${index}\n${view.offline ? 'offline' : ''}\n${view.at ?? ''}\n${name}\n${format}`;
 }
 

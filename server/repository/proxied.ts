@@ -66,6 +66,13 @@ export class Proxied implements Repository {
     );
   }
 
+  stateNow(name: ProjectName, view: View): PageState | 'absent' | undefined {
+    const known = view.offline ? undefined : this.#parts.hot.projectStateNow?.(this.name, name);
+    const origin = known === undefined || known === 'absent' ? undefined : this.#atOnce(known);
+    if (known === undefined || known === 'absent' || origin === undefined) return undefined;
+    return known.present ? this.#pageState(known, view, origin) : 'absent';
+  }
+
   async state(name: ProjectName, view: View): Promise<PageState | undefined> {
     if (view.offline) return this.#offlineState(name, view);
     const { known, origin } = await this.#current(name);
@@ -124,14 +131,9 @@ export class Proxied implements Repository {
   /** What is known of the project, brought up to date when that is due and possible. */
   async #current(name: ProjectName): Promise<{ known: ProjectState | undefined; origin: Origin }> {
     const known = await this.#parts.hot.projectState(this.name, name);
-    // What upstream says cannot be kept now, nor what comes of it be told to other nodes.
-    if (known?.isRemembered) return { known, origin: FROM_MEMORY };
-    const isDown = this.#parts.upstream.health().state === 'open';
-    if (known !== undefined && this.#parts.clock.nowMs() < known.freshUntil) {
-      return { known, origin: { outcome: 'hit', ...detailOf(known, isDown) } };
-    }
+    const atOnce = known === undefined ? undefined : this.#atOnce(known);
+    if (atOnce !== undefined) return { known, origin: atOnce };
     if (known?.present === true) return this.#revalidated(name, known);
-    if (known !== undefined && isDown) return { known, origin: { outcome: 'stale', detail: 'upstream-down' } };
     try {
       await this.#refresh(name, known);
     } catch (error) {
@@ -144,6 +146,15 @@ export class Proxied implements Repository {
       known: await this.#parts.hot.projectState(this.name, name),
       origin: { outcome: 'miss' },
     };
+  }
+
+  /** How an answer from what is known comes about, where upstream is not to be asked first. */
+  #atOnce(known: ProjectState): Origin | undefined {
+    // What upstream says cannot be kept now, nor what comes of it be told to other nodes.
+    if (known.isRemembered) return FROM_MEMORY;
+    const isDown = this.#parts.upstream.downSince !== undefined;
+    if (this.#parts.clock.nowMs() < known.freshUntil) return { outcome: 'hit', ...detailOf(known, isDown) };
+    return isDown ? { outcome: 'stale', detail: 'upstream-down' } : undefined;
   }
 
   async #revalidated(name: ProjectName, known: ProjectState): Promise<{ known: ProjectState; origin: Origin }> {
@@ -199,7 +210,7 @@ export class Proxied implements Repository {
     return this.#refreshes.run(name, () => {
       const { turns, upstream, timeoutMs } = this.#parts;
       // While it is known to be down nobody is asked.
-      if (turns === undefined || upstream.health().state === 'open') return refreshPage(this.#parts, name, known);
+      if (turns === undefined || upstream.downSince !== undefined) return refreshPage(this.#parts, name, known);
       const request = { repository: this.name, name, checkedAt: known?.checkedAt, timeoutMs };
       return turns.take(request, (turn) => refreshPage(this.#parts, name, known, turn));
     });
@@ -231,8 +242,8 @@ export class Proxied implements Repository {
   }
 
   #outage(): Outage | undefined {
-    const { state, since } = this.#parts.upstream.health();
-    return state === 'open' ? { repository: this.name, since } : undefined;
+    const since = this.#parts.upstream.downSince;
+    return since === undefined ? undefined : { repository: this.name, since };
   }
 }
 

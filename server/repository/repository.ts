@@ -93,6 +93,11 @@ export interface Repository {
    */
   state(name: ProjectName, view: View): Promise<PageState | undefined>;
   /**
+   * What `state` would answer, where that can be told from memory at once; `'absent'`: that the project is not known here. `undefined`:
+   * ask `state`.
+   */
+  stateNow?(name: ProjectName, view: View): PageState | 'absent' | undefined;
+  /**
    * The project page, or `undefined`. Asks no upstream. With `state`, as `state` found it: whether there is an outage may have
    * changed since, and what is rendered is kept under that revision.
    */

@@ -162,7 +162,7 @@ export class HttpUpstream implements Upstream {
     options: { readonly signal: AbortSignal; readonly offset?: number; readonly validator?: string },
   ): Promise<Download> {
     try {
-      if (this.health().state === 'open') throw this.#problem(undefined);
+      if (this.downSince !== undefined) throw this.#problem(undefined);
       const download = await this.#files.download(target, options);
       if (download !== 'absent') return download;
     } catch (error) {
@@ -176,7 +176,7 @@ export class HttpUpstream implements Upstream {
     { accept, maxBytes }: { readonly accept: string; readonly maxBytes: number },
   ): Promise<{ contentType: string; body: Buffer }> {
     const { clock, retries = 2, random = Math.random } = this.#options;
-    if (this.health().state === 'open') throw this.#problem(undefined);
+    if (this.downSince !== undefined) throw this.#problem(undefined);
     const until = clock.nowMs() + this.#timeoutMs;
     try {
       const answer = await within({ clock, ms: this.#timeoutMs }, (signal) =>
@@ -189,6 +189,15 @@ export class HttpUpstream implements Upstream {
       throw this.#failure(error);
     }
     throw new Problem('file-not-found', `The upstream index "${this.name}" does not have that document.`);
+  }
+
+  get downSince(): number | undefined {
+    let since = 0;
+    for (const { breaker } of this.#addresses) {
+      if (breaker.state !== 'open') return undefined;
+      since = Math.max(since, breaker.since);
+    }
+    return since;
   }
 
   health(): UpstreamHealth {

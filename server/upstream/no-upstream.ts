@@ -4,11 +4,11 @@ import type { Upstream, UpstreamHealth } from './upstream.ts';
 /** An upstream whose address is not known: what is kept is served, and every question says what to set. */
 export class NoUpstream implements Upstream {
   readonly name: string;
-  readonly #since: number;
+  readonly downSince: number;
 
   constructor(name: string, since: number) {
     this.name = name;
-    this.#since = since;
+    this.downSince = since;
   }
 
   async page(): Promise<never> {
@@ -24,7 +24,7 @@ export class NoUpstream implements Upstream {
   }
 
   health(): UpstreamHealth {
-    return { state: 'open', since: this.#since, epoch: 0, lastError: 'no address is set', retryAfter: 60 };
+    return { state: 'open', since: this.downSince, epoch: 0, lastError: 'no address is set', retryAfter: 60 };
   }
 
   reportSlow(): void {}

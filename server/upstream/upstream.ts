@@ -85,6 +85,8 @@ export interface Upstream {
     options: { readonly accept: string; readonly maxBytes: number },
   ): Promise<{ contentType: string; body: Buffer }>;
   health(): UpstreamHealth;
+  /** Since when it counts as down (`open`), milliseconds; `undefined` while it does not. The same as `health()` says, for who asks often. */
+  readonly downSince: number | undefined;
   /** A caller gave up waiting for an answer that is still under way: until the next success, callers should not wait. */
   reportSlow(): void;
   /** Begins background probing when the state that was loaded is not closed. */
