@@ -106,7 +106,8 @@ function rowOf(repository: string, health: SavedHealth): UpstreamStateTable {
 }
 
 function savedHealth(row: UpstreamStateTable | undefined): SavedHealth | undefined {
-  if (row === undefined) return undefined;
+  // Down without ever having failed: it had no address, which says nothing of the one that it has now.
+  if (row === undefined || (row.state === 'open' && row.last_failure_at === null)) return undefined;
   return {
     state: row.state as BreakerState,
     since: row.since,

@@ -266,7 +266,8 @@ export class S3Store implements BlobStore {
   }
 
   async locate(digest: Digest, as: { filename: string; contentType: string }): Promise<URL | undefined> {
-    if (this.#config.delivery !== 'redirect') return undefined;
+    // While the store is away the bytes may be had through us, from a copy or from elsewhere.
+    if (this.#config.delivery !== 'redirect' || this.#isAway) return undefined;
     return await presign(this.#client, this.#at(digest), as);
   }
 
@@ -317,6 +318,7 @@ export class S3Store implements BlobStore {
       await this.#client.send(new ListObjectsV2Command({ Bucket, Prefix, MaxKeys: 1 }), { abortSignal });
       this.#isAway = false;
     } catch (error) {
+      this.#isAway = statusOf(error) === undefined;
       throw s3Error(`looking at bucket ${Bucket}`, error);
     }
   }

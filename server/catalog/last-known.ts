@@ -143,8 +143,10 @@ export class LastKnown implements HotReads {
     const patience = new AbortController();
     const tooLong = this.#clock.sleep(PATIENCE_MS, AbortSignal.any([patience.signal, this.#stopping.signal]));
     tooLong.then(
-      () => {
-        this.#turn(new Error('it is silent'));
+      async () => {
+        // After a pause of this very process the answer may have come, and not been looked at yet.
+        await new Promise(setImmediate);
+        if (!patience.signal.aborted) this.#turn(new Error('it is silent'));
         conclude();
       },
       conclude, // it has answered, or we are stopping

@@ -20,9 +20,10 @@ export function* saveUpstreamState(state: UpstreamStateTable): Script<void> {
 
 /**
  * The same where several nodes keep it: a node that finds what is kept already leaves it as it is, so that all of them say the same of
- * when it began.
+ * when it began. What never failed had no address, which is nobody's finding.
  */
 export function* shareUpstreamState(state: UpstreamStateTable): Script<void> {
   const kept = yield* findUpstreamState(state.repository);
-  if (kept?.state !== state.state) yield* saveUpstreamState(state);
+  const isKept = kept?.state === state.state && (state.state !== 'open' || kept.last_failure_at !== null);
+  if (!isKept) yield* saveUpstreamState(state);
 }

@@ -6,7 +6,7 @@ import type { ProjectName } from '../model/project-name.ts';
 import { renderHtmlPage } from '../simple/render-html.ts';
 import { renderJsonPage } from '../simple/render-json.ts';
 import { SingleFlight } from '../upstream/single-flight.ts';
-import type { PageState, Repository, Revision, View } from './repository.ts';
+import { FROM_MEMORY, type PageState, type Repository, type Revision, type View } from './repository.ts';
 
 export type PageFormat = 'json' | 'html';
 
@@ -53,11 +53,14 @@ export class Pages {
     return page?.revision === what.state.revision ? page : undefined;
   }
 
-  /** The page at this state; `undefined` when the project has gone in the meantime. */
+  /** The page at this state, or while the catalog is away the one that was rendered last; `undefined` when the project has gone in the meantime. */
   async get(source: Repository, what: PageRequest): Promise<RenderedPage | undefined> {
     const ready = this.ready(source, what);
     if (ready !== undefined) return ready;
     const key = pageKey(source.name, what);
+    // While the catalog is away nothing can be rendered, and a page of a little earlier is better than none.
+    const earlier = what.state.origin === FROM_MEMORY ? this.#cache.get(key) : undefined;
+    if (earlier !== undefined) return earlier;
     return this.#rendering.run(`${key} ${what.state.revision}`, async () => {
       const detail = await source.project(what.name, what.view, what.state);
       if (detail === undefined) return undefined;

@@ -65,6 +65,22 @@ describe('PostgreSQL gone', { skip: engines.skip }, () => {
     });
   }
 
+  it('a page that has changed since it was rendered here is served as it was', async (t) => {
+    const { cellar, node, reader } = await used(t);
+    const before = await reader('/simple/mine/');
+    const second = await cellar.node({ config: { access: { anonymous: [] } } });
+    assert.equal(await upload(second, makeWheel({ name: 'mine', version: '2.0' })), 200);
+    // The node knows of the change, but has not rendered it.
+    assert.equal((await reader('/simple/mine/mine-9.tar.gz')).status, 404);
+    cellar.lines.database.refuse();
+    const during = await reader('/simple/mine/');
+    assert.deepEqual([during.status, during.body, during.etag], [200, before.body, before.etag]);
+    assert.match(during.cacheStatus, /catalog-down/);
+    cellar.lines.database.heal();
+    while ((await node.get('/readyz')).status !== 200);
+    assert.match((await reader('/simple/mine/')).body.toString(), /2\.0/);
+  });
+
   it('a token that was revoked before stays revoked', async (t) => {
     const { cellar, node, reader } = await used(t);
     const second = await cellar.node({ config: { access: { anonymous: [] } } });
