@@ -10,8 +10,8 @@ const MOST_WAITING = 3;
 
 /**
  * Hands all bytes to `write`, in order, one call at a time: what arrives while a call is under way goes into the next ones. So the first
- * bytes are written at once, and a fast source in few large pieces. A batch is `write`'s until what it returns settles. Ends early, with
- * `false`, when `write` says `false`; throws what either throws.
+ * bytes are written at once, and a fast source in few large pieces. A batch is `write`'s until what it returns settles; the pieces of
+ * `bytes` are taken, and nobody else may look at them. Ends early, with `false`, when `write` says `false`; throws what either throws.
  */
 export async function inBatches(
   bytes: AsyncIterable<Buffer>,
@@ -23,8 +23,18 @@ export async function inBatches(
       if (batches.isFull && !(await batches.room())) return false;
       at += batches.add(chunk, at);
     }
+    release(chunk);
   }
   return batches.end();
+}
+
+/**
+ * Frees what a socket was read into, if all of it is this piece. The collector sees only the small object in front of it, and lets
+ * a hundred megabytes of such pieces pile up before it comes.
+ */
+function release(chunk: Buffer): void {
+  const { buffer } = chunk;
+  if (buffer instanceof ArrayBuffer && chunk.length === buffer.byteLength) buffer.transfer(0);
 }
 
 /** Bytes that wait to be written, in buffers that are used again: the source's own are free as soon as they are copied. */
