@@ -12,13 +12,18 @@ export class RequestsUnderWay {
 
   /** The listener, watched; connections are not kept alive any more once stopping has begun. */
   counted(listener: RequestListener): RequestListener {
+    const ended = (res: ServerResponse): void => {
+      this.#answers.delete(res);
+      if (this.#answers.size === 0) this.#idle?.();
+    };
+    // One for all: a function for each request is a good part of what a short answer costs.
+    function closed(this: ServerResponse): void {
+      ended(this);
+    }
     return (req: IncomingMessage, res: ServerResponse) => {
       this.#answers.add(res);
       if (this.#isStopping) res.shouldKeepAlive = false;
-      res.once('close', () => {
-        this.#answers.delete(res);
-        if (this.#answers.size === 0) this.#idle?.();
-      });
+      res.on('close', closed);
       listener(req, res);
     };
   }

@@ -28,14 +28,7 @@ export function forwardedReader(trustProxy: readonly string[]): ForwardedReader 
   return (req) => {
     const peer = plainAddress(req.socket.remoteAddress ?? '') ?? '0.0.0.0';
     const encrypted = 'encrypted' in req.socket && req.socket.encrypted === true;
-    const direct: ForwardedFacts = {
-      address: peer,
-      protocol: encrypted ? 'https' : 'http',
-      // Looked at by few: most requests are only asked where they come from.
-      get host() {
-        return hostOf(listOf(req.headers.host));
-      },
-    };
+    const direct = new DirectFacts(req, peer, encrypted);
     if (trustProxy.length === 0 || !isTrusted(peer)) return direct;
     return {
       address: clientOf(peer, listOf(req.headers['x-forwarded-for']), isTrusted),
@@ -43,6 +36,23 @@ export function forwardedReader(trustProxy: readonly string[]): ForwardedReader 
       host: hostOf(listOf(req.headers['x-forwarded-host'])) ?? direct.host,
     };
   };
+}
+
+/** What is seen of the connection itself. The host is looked at by few: most requests are only asked where they come from. */
+class DirectFacts implements ForwardedFacts {
+  readonly address: string;
+  readonly protocol: 'http' | 'https';
+  readonly #req: IncomingMessage;
+
+  constructor(req: IncomingMessage, peer: string, encrypted: boolean) {
+    this.address = peer;
+    this.protocol = encrypted ? 'https' : 'http';
+    this.#req = req;
+  }
+
+  get host(): string | undefined {
+    return hostOf(listOf(this.#req.headers.host));
+  }
 }
 
 function clientOf(peer: string, chain: readonly string[], isTrusted: (address: string) => boolean): string {
