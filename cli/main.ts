@@ -1,20 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { bundleCommand } from './bundle.ts';
-import { drillCommand } from './drill.ts';
-import { eventsCommand } from './events.ts';
-import { explainCommand } from './explain.ts';
 import { CommandFailure } from './failure.ts';
-import { gcCommand } from './gc.ts';
-import { importCommand } from './import.ts';
-import { jobsCommand } from './jobs.ts';
-import { locksCommand } from './locks.ts';
-import { mirrorCommand } from './mirror.ts';
-import { moveCommand } from './move.ts';
-import { readOnlyCommand } from './read-only.ts';
-import { statusCommand } from './status.ts';
-import { tokenCommand } from './token.ts';
-import { verifyCommand } from './verify.ts';
-import { yankCommand } from './yank.ts';
 
 /**
  * Runs the command line and sets the exit code: 0 done, 1 failed, 2 wrong usage or configuration. Never throws. A command is a
@@ -29,21 +14,13 @@ export async function main(argv: readonly string[], version: string): Promise<vo
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.');
   program.addCommand(serveCommand(version));
   program.addCommand(configCommand());
-  program.addCommand(bundleCommand());
-  program.addCommand(mirrorCommand());
-  program.addCommand(drillCommand());
-  program.addCommand(locksCommand());
-  program.addCommand(jobsCommand());
-  program.addCommand(importCommand());
-  program.addCommand(tokenCommand());
-  program.addCommand(yankCommand());
-  program.addCommand(eventsCommand());
-  program.addCommand(statusCommand());
-  program.addCommand(explainCommand());
-  program.addCommand(verifyCommand());
-  program.addCommand(gcCommand());
-  program.addCommand(readOnlyCommand());
-  program.addCommand(moveCommand(async () => (await import('../server/compose-move.ts')).moveCellar));
+  // A server that runs for months keeps none of the others in its memory.
+  if (argv[2] !== 'serve') {
+    const { commands } = await import('./commands.ts');
+    for (const command of commands(async () => (await import('../server/compose-move.ts')).moveCellar)) {
+      program.addCommand(command);
+    }
+  }
   for (const command of withSubcommands(program)) command.exitOverride().showHelpAfterError('(--help says more)');
   try {
     await program.parseAsync([...argv]);

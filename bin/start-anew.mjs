@@ -1,0 +1,18 @@
+// What Node and the C library take at the start of a process alone. The figures are in docs/adr/0015-settings-of-the-process.md.
+const FLAGS = ['--max-semi-space-size=4', '--expose-gc'];
+const ENVIRONMENT = { UV_THREADPOOL_SIZE: '8', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '65536' };
+
+/**
+ * Puts in the place of this process one with the settings of a server: same id, same streams, same arguments. Does nothing where
+ * that cannot be done, where somebody has said otherwise, or when it was done before.
+ */
+export function startAnew(script) {
+  const { execArgv, env, execPath } = process;
+  const given = [...execArgv, env.NODE_OPTIONS ?? ''].join(' ');
+  // A channel to whoever started this process (scripts/with-node.mjs) would not outlive the exchange.
+  if (process.execve === undefined || process.connected || /semi-space|--inspect/.test(given)) return;
+  process.execve(execPath, [execPath, ...execArgv, ...FLAGS, script, ...process.argv.slice(2)], {
+    ...ENVIRONMENT,
+    ...env,
+  });
+}
