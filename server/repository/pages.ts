@@ -8,7 +8,7 @@ import { renderJsonPage } from '../simple/render-json.ts';
 import { SingleFlight } from '../upstream/single-flight.ts';
 import { FROM_MEMORY, type PageState, type Repository, type Revision, type View } from './repository.ts';
 
-export type PageFormat = 'json' | 'html';
+type PageFormat = 'json' | 'html';
 
 /** Which page, as it is at which state. */
 export interface PageRequest {
