@@ -1,5 +1,6 @@
 import type { DistributionFile, Hashes } from '../model/distribution-file.ts';
 import { safeFilename } from '../model/filename.ts';
+import { readAddress } from './read-address.ts';
 import { normaliseUploadTime } from './upload-time.ts';
 
 /** A file as a page has it; nothing has been checked. `null` counts as absent. */
@@ -19,7 +20,6 @@ export interface RawFile {
 }
 
 // Ours, against pages that are made to be large.
-const MAX_URL = 8192;
 const MAX_TEXT = 4096;
 
 const HEX_LENGTH: Readonly<Record<string, number>> = {
@@ -39,16 +39,15 @@ const HEX_LENGTH: Readonly<Record<string, number>> = {
 export function readFile(raw: RawFile, base: URL): DistributionFile | undefined {
   const filename = typeof raw.filename === 'string' ? safeFilename(raw.filename) : undefined;
   if (filename === undefined || filename.endsWith('.metadata')) return undefined;
-  const url = readUrl(raw.url, base);
+  const url = readAddress(raw.url, base);
   if (url === undefined) return undefined;
-  const inFragment = fragmentHashes(url.hash);
-  url.hash = '';
+  const inFragment = fragmentHashes(url.fragment);
   const requiresPython = readText(raw.requiresPython);
   const size = readSize(raw.size);
   const uploadTime = typeof raw.uploadTime === 'string' ? normaliseUploadTime(raw.uploadTime) : undefined;
   const yanked = readYanked(raw.yanked);
   const coreMetadata = readCoreMetadata(raw.coreMetadata);
-  const provenance = readUrl(raw.provenance, base);
+  const provenance = readAddress(raw.provenance, base);
   return {
     filename,
     hashes: { ...inFragment, ...readHashes(raw.hashes) },
@@ -57,20 +56,10 @@ export function readFile(raw: RawFile, base: URL): DistributionFile | undefined 
     ...(uploadTime === undefined ? {} : { uploadTime }),
     ...(yanked === undefined ? {} : { yanked }),
     ...(coreMetadata === undefined ? {} : { coreMetadata }),
-    ...(provenance === undefined ? {} : { provenance: provenance.href }),
+    ...(provenance === undefined ? {} : { provenance: provenance.href + provenance.fragment }),
     url: url.href,
     ...(raw.extra === undefined ? {} : { extra: raw.extra }),
   };
-}
-
-function readUrl(value: unknown, base: URL): URL | undefined {
-  const url = value instanceof URL ? value : parseUrl(value, base);
-  return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') ? url : undefined;
-}
-
-/** The address that a page means, whatever its scheme, or `null`. */
-export function parseUrl(value: unknown, base: URL): URL | null {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_URL ? URL.parse(value, base.href) : null;
 }
 
 function readText(value: unknown): string | undefined {
