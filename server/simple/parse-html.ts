@@ -3,7 +3,8 @@ import { type DistributionFile, PROJECT_STATUSES, type ProjectStatus } from '../
 import { distributionOf } from '../model/filename.ts';
 import { PageFormatError } from './page-format-error.ts';
 import { allVersions, checkApiVersion, type PageSource, type ParsedPage, uniqueFiles } from './parsed-page.ts';
-import { parseUrl, readFile } from './read-file.ts';
+import { parseUrl } from './read-address.ts';
+import { readFile } from './read-file.ts';
 
 type Attributes = Readonly<Record<string, string | undefined>>;
 
