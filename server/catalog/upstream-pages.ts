@@ -1,6 +1,6 @@
 import type { ProjectStatus } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import { first, run, type Script } from './catalog.ts';
+import { all, first, run, type Script } from './catalog.ts';
 import { sql } from './schema.ts';
 
 /** The kept page of an upstream's project, as JSON, or `undefined`. */
@@ -28,8 +28,8 @@ export interface PageRecord {
   readonly body?: string;
 }
 
-/** Remembers an upstream's answer. The revision grows when `body` is given. */
-export function* rememberPage(page: PageRecord): Script<void> {
+/** Remembers an upstream's answer. The revision grows when `body` is given; answers the present one. */
+export function* rememberPage(page: PageRecord): Script<number> {
   const { repository, name } = page;
   const answer = {
     present: page.present ? 1 : 0,
@@ -42,7 +42,7 @@ export function* rememberPage(page: PageRecord): Script<void> {
     suspect_since: page.suspectSince ?? null,
   };
   const isNew = page.body !== undefined;
-  yield* run(
+  const [row] = yield* all(
     sql
       .insertInto('project')
       .values({
@@ -60,9 +60,11 @@ export function* rememberPage(page: PageRecord): Script<void> {
           ...answer,
           ...(isNew ? { revision: eb('project.revision', '+', 1), changed_at: page.checkedAt } : {}),
         })),
-      ),
+      )
+      .returning('project.revision'),
   );
-  if (page.body === undefined) return;
+  const revision = row?.revision ?? 1;
+  if (page.body === undefined) return revision;
   const { body } = page;
   yield* run(
     sql
@@ -70,6 +72,7 @@ export function* rememberPage(page: PageRecord): Script<void> {
       .values({ name, repository, body })
       .onConflict((conflict) => conflict.columns(['name', 'repository']).doUpdateSet({ body })),
   );
+  return revision;
 }
 
 /** Upstream confirmed the kept page: its time begins anew. */

@@ -11,8 +11,8 @@ export interface IndexedPage {
   readonly files: ReadonlyMap<string, KnownFile>;
 }
 
-// In characters of JSON; parsed, a page takes a few times that.
-const MAX_TEXT = 24 * 1024 * 1024;
+// In characters of JSON; parsed, a page takes two to three times that.
+const MAX_TEXT = 8 * 1024 * 1024;
 
 /** The kept pages of one upstream, parsed once per revision: a cold closure asks the same page for each of its files. */
 export class KnownPages {
@@ -38,8 +38,19 @@ export class KnownPages {
     const text = await this.#catalog.read(() => findUpstreamPage(this.#repository, state.name));
     if (text === undefined) return undefined;
     const page = JSON.parse(text) as KnownPage;
+    return this.put({ name: state.name, revision: state.revision, page, length: text.length });
+  }
+
+  /** A page as it was just written, `length` characters of JSON. */
+  put(written: {
+    readonly name: ProjectName;
+    readonly revision: number;
+    readonly page: KnownPage;
+    readonly length: number;
+  }): IndexedPage {
+    const { name, revision, page, length } = written;
     const indexed = { page, files: new Map(page.files.map((file) => [file.filename, file])) };
-    this.#cache.set(state.name, { revision: state.revision, indexed, size: text.length + 1 });
+    this.#cache.set(name, { revision, indexed, size: length + 1 });
     return indexed;
   }
 }

@@ -209,10 +209,11 @@ export class Proxied implements Repository {
   #refresh(name: ProjectName, known: ProjectState | undefined): Promise<void> {
     return this.#refreshes.run(name, () => {
       const { turns, upstream, timeoutMs } = this.#parts;
+      const parts = { ...this.#parts, pages: this.#pages };
       // While it is known to be down nobody is asked.
-      if (turns === undefined || upstream.downSince !== undefined) return refreshPage(this.#parts, name, known);
+      if (turns === undefined || upstream.downSince !== undefined) return refreshPage(parts, name, known);
       const request = { repository: this.name, name, checkedAt: known?.checkedAt, timeoutMs };
-      return turns.take(request, (turn) => refreshPage(this.#parts, name, known, turn));
+      return turns.take(request, (turn) => refreshPage(parts, name, known, turn));
     });
   }
 

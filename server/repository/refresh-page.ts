@@ -8,6 +8,7 @@ import type { ProjectDetail } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { type KnownPage, mergePage } from './known-page.ts';
+import type { KnownPages } from './known-pages.ts';
 import { parseUpstreamPage } from './parse-page.ts';
 import type { Turn } from './refresh-turns.ts';
 
@@ -24,6 +25,8 @@ export interface RefreshParts extends PageTimes {
   readonly clock: Clock;
   readonly log: Logger;
   readonly maxFiles: number;
+  /** Are shown what is kept from now on: whoever asked for it will want it at once. */
+  readonly pages: KnownPages;
 }
 
 // A name that upstream does not have is asked again soon: it may have been released this minute.
@@ -76,7 +79,7 @@ async function remember(
   const { catalog, clock, upstream, log } = parts;
   const { name } = answer;
   const now = clock.nowMs();
-  const suspectSince = await catalog.write(function* () {
+  const { suspectSince, kept } = await catalog.write(function* () {
     const before = yield* findProjectState(upstream.name, name);
     const text = before?.present === true ? yield* findUpstreamPage(upstream.name, name) : undefined;
     const holdings = yield* findHoldings(upstream.name, name);
@@ -87,7 +90,7 @@ async function remember(
     });
     const body = JSON.stringify(merged.page);
     const isSame = before?.present === !merged.empty && (merged.empty || body === text);
-    yield* rememberPage({
+    const revision = yield* rememberPage({
       repository: upstream.name,
       name,
       present: !merged.empty,
@@ -102,8 +105,12 @@ async function remember(
       ...(isSame ? {} : { body }),
     });
     if (more.finish !== undefined) yield* more.finish();
-    return before?.suspectSince === undefined ? merged.suspectSince : undefined;
+    return {
+      suspectSince: before?.suspectSince === undefined ? merged.suspectSince : undefined,
+      kept: merged.empty ? undefined : { name, revision, page: merged.page, length: body.length },
+    };
   });
+  if (kept !== undefined) parts.pages.put(kept);
   if (suspectSince !== undefined) {
     log.warn(
       { upstream: upstream.name, project: name },

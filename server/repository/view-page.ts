@@ -62,9 +62,12 @@ function isInView(file: KnownFile, view: View, holdings: Holdings): boolean {
 }
 
 function viewFile(file: KnownFile, holdings: Holdings, outage: Outage | undefined): DistributionFile {
-  const { missingSince: _, removedAt, coreMetadata: announced, ...rest } = file;
   const stored = holdings.files.get(file.filename);
   const metadata = holdings.metadata.get(file.filename);
+  const isAsUpstreamSays = stored === undefined && metadata === undefined && outage === undefined;
+  // Most of thousands of files.
+  if (isAsUpstreamSays && file.missingSince === undefined && file.removedAt === undefined) return file;
+  const { missingSince: _, removedAt, coreMetadata: announced, ...rest } = file;
   const coreMetadata = metadata === undefined ? (stored || outage ? undefined : announced) : { sha256: metadata };
   const yanked = whyYanked(file, stored !== undefined, outage);
   return {
