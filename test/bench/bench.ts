@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import { type BenchProject, SINGLES, type SingleName } from './content.ts';
 import { LOAD_CPUS } from './machine.ts';
-import { type Nginx, startNginx } from './nginx.ts';
+import { type Nginx, type NginxOptions, startNginx } from './nginx.ts';
+import { download } from './run.ts';
 import { type BenchServer, type ServerOptions, startServer } from './server.ts';
+
+const BREAK_IN_TURNS = 5;
 
 /** How long to measure. */
 export interface Effort {
@@ -47,8 +50,8 @@ export class Bench {
   }
 
   /** An upstream of one's own that serves the index and keeps a log. */
-  async upstream(): Promise<Nginx> {
-    const upstream = await startNginx({ root: this.root, dir: this.folder(), cpus: LOAD_CPUS, log: true });
+  async upstream(options: Pick<NginxOptions, 'rate'> = {}): Promise<Nginx> {
+    const upstream = await startNginx({ root: this.root, dir: this.folder(), cpus: LOAD_CPUS, log: true, ...options });
     this.stopLater(() => upstream.program.stop());
     return upstream;
   }
@@ -64,6 +67,16 @@ export class Bench {
   async pair(upstreamKeys: Readonly<Record<string, unknown>> = {}): Promise<{ server: BenchServer; upstream: Nginx }> {
     const upstream = await this.upstream();
     return { upstream, server: await this.server({ upstream: `${upstream.url}/simple/`, upstreamKeys }) };
+  }
+
+  /** Gives a new server work of every kind, as one has had that runs for a while: its code is compiled then. */
+  async breakIn({ url }: BenchServer): Promise<void> {
+    for (let turn = 0; turn < BREAK_IN_TURNS; turn += 1) {
+      for (const single of ['small', 'usual', 'huge', 'wheel25'] as const) {
+        const { page, file } = this.project(single);
+        for (const path of [page, `${file}.metadata`, file]) await download(url + path);
+      }
+    }
   }
 
   /** A name for a folder that nothing else uses. */

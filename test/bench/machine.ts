@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { basename } from 'node:path';
 import { clientPath } from '../support/clients.ts';
 import { run } from './run.ts';
 
@@ -38,10 +39,7 @@ export async function missingPrograms(): Promise<string[]> {
 
 async function version(command: string, args: readonly string[]): Promise<string> {
   const { output } = await run('sh', ['-c', '"$@" 2>&1 || true', 'sh', command, ...args]);
-  return (
-    /(nginx|wrk|curl|uv|pip)\S*\s?(?:version: \S+?\/)?[\d.]+/.exec(output)?.[0].replace('version: nginx/', '') ??
-    command
-  );
+  return `${basename(command)} ${/\d+\.\d+(?:\.\d+)*/.exec(output)?.[0] ?? ''}`;
 }
 
 const SAMPLE_MS = 500;

@@ -18,18 +18,18 @@ export interface NginxOptions {
   readonly cpus: string;
   /** Keep a log, for `asked`. */
   readonly log?: true;
-  /** Instead of any. */
-  readonly port?: number;
+  /** Megabytes a second that a client gets at most. */
+  readonly rate?: number;
 }
 
 /** Starts an nginx of one process. */
-export async function startNginx({ root, dir, cpus, log, port }: NginxOptions): Promise<Nginx> {
+export async function startNginx({ root, dir, cpus, log, rate }: NginxOptions): Promise<Nginx> {
   await mkdir(dir, { recursive: true });
-  const at = port ?? (await freePort());
+  const port = await freePort();
   const accessLog = log === undefined ? undefined : join(dir, 'access.log');
-  await writeFile(join(dir, 'nginx.conf'), configuration({ root, dir, port: at, accessLog }));
+  await writeFile(join(dir, 'nginx.conf'), configuration({ root, dir, port, accessLog, rate }));
   const program = new Program('nginx', ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', 'stderr'], { cpus });
-  const url = `http://127.0.0.1:${at}`;
+  const url = `http://127.0.0.1:${port}`;
   await program.ready(url);
   return {
     url,
@@ -56,10 +56,11 @@ interface Settings {
   readonly dir: string;
   readonly port: number;
   readonly accessLog: string | undefined;
+  readonly rate: number | undefined;
 }
 
 // What somebody who wants static files served fast would write: sendfile, connections kept, compressed neighbours, no log.
-function configuration({ root, dir, port, accessLog }: Settings): string {
+function configuration({ root, dir, port, accessLog, rate }: Settings): string {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
   return `
 ${process.getuid?.() === 0 ? 'user root;' : ''}
@@ -83,6 +84,7 @@ http {
   server {
     listen 127.0.0.1:${port} backlog=4096;
     root ${root};
+    limit_rate ${rate === undefined ? 0 : `${rate}m`};
     location ~ ^/simple/[^/]+/$ { try_files $uri$page =404; }
   }
 }

@@ -24,11 +24,13 @@ export interface Compared {
   readonly ratio: number;
 }
 
-/** Measures both sides in turns, so that whatever else the machine does meets both. */
+/** Measures both sides in turns, so that whatever else the machine does meets both; the first turn is not counted. */
 export async function compare(
   rounds: number,
   sides: { readonly ours: () => Promise<number>; readonly beside: () => Promise<number> },
 ): Promise<Compared> {
+  await sides.beside();
+  await sides.ours();
   const ours: number[] = [];
   const beside: number[] = [];
   for (let round = 0; round < rounds; round += 1) {

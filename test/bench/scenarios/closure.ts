@@ -40,6 +40,7 @@ async function cold(bench: Bench): Promise<Line> {
   const compared = await compare(bench.effort.rounds, {
     ours: async () => {
       const { server } = await bench.pair();
+      await bench.breakIn(server);
       const seconds = await installClosure(bench, 'uv', server.url);
       await bench.stopAll();
       return seconds;

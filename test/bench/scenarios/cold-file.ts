@@ -1,51 +1,61 @@
+import type { Bench } from '../bench.ts';
 import { download, downloadAtOnce } from '../run.ts';
 import { compare, type Line, median, type Scenario, shown } from '../scenario.ts';
 
 const MOST = 1.15;
 const FIRST_BYTE_MS = 20;
 
+// A gigabit of network.
+const USUAL_RATE = 120;
+
 /** A large file that nobody has asked for yet: one client, and its first byte. */
 export const coldFile: Scenario = {
   name: 'cold-file',
-  run: async (bench) => {
-    const first = { ours: [] as number[], direct: [] as number[] };
-    const { page, file } = bench.project('wheel200');
-    const upstream = await bench.upstream();
-    const { ours, beside, ratio } = await compare(bench.effort.rounds, {
-      ours: async () => {
-        const server = await bench.server({ upstream: `${upstream.url}/simple/` });
-        await download(server.url + page);
-        const took = await download(server.url + file);
-        first.ours.push(took.first * 1000);
-        await server.program.stop();
-        return took.whole;
-      },
-      beside: async () => {
-        const took = await download(upstream.url + file);
-        first.direct.push(took.first * 1000);
-        return took.whole;
-      },
-    });
-    const later = median(first.ours) - median(first.direct);
-    return [
-      {
-        what: 'file of 200 MB, not stored yet',
-        ours: shown(ours, 's'),
-        beside: `direct ${shown(beside, 's')}`,
-        ratio,
-        goal: `≤ ${MOST} × direct`,
-        met: ratio <= MOST,
-      },
-      {
-        what: 'its first byte',
-        ours: shown(median(first.ours), 'ms'),
-        beside: `direct ${shown(median(first.direct), 'ms')}`,
-        goal: `≤ direct + ${FIRST_BYTE_MS} ms`,
-        met: later <= FIRST_BYTE_MS,
-      },
-    ];
-  },
+  run: async (bench) => [
+    ...(await measure(bench, `file of 200 MB, not stored yet, upstream gives ${USUAL_RATE} MB/s`, USUAL_RATE)),
+    ...(await measure(bench, 'the same, upstream on the same machine gives what it can')),
+  ],
 };
+
+async function measure(bench: Bench, what: string, rate?: number): Promise<readonly Line[]> {
+  const first = { ours: [] as number[], direct: [] as number[] };
+  const { page, file } = bench.project('wheel200');
+  const upstream = await bench.upstream(rate === undefined ? {} : { rate });
+  const { ours, beside, ratio } = await compare(bench.effort.rounds, {
+    ours: async () => {
+      const server = await bench.server({ upstream: `${upstream.url}/simple/` });
+      await bench.breakIn(server);
+      await download(server.url + page);
+      const took = await download(server.url + file);
+      first.ours.push(took.first * 1000);
+      await server.program.stop();
+      return took.whole;
+    },
+    beside: async () => {
+      const took = await download(upstream.url + file);
+      first.direct.push(took.first * 1000);
+      return took.whole;
+    },
+  });
+  const later = median(first.ours) - median(first.direct);
+  return [
+    {
+      what,
+      ours: shown(ours, 's'),
+      beside: `direct ${shown(beside, 's')}`,
+      ratio,
+      goal: `≤ ${MOST} × direct`,
+      met: ratio <= MOST,
+    },
+    {
+      what: 'its first byte',
+      ours: shown(median(first.ours), 'ms'),
+      beside: `direct ${shown(median(first.direct), 'ms')}`,
+      goal: `≤ direct + ${FIRST_BYTE_MS} ms`,
+      met: later <= FIRST_BYTE_MS,
+    },
+  ];
+}
 
 const CLIENTS = 50;
 const MOST_WALL = 1.5;
@@ -61,6 +71,8 @@ export const stampede: Scenario = {
     const { ours, beside, ratio } = await compare(bench.effort.rounds, {
       ours: async () => {
         const { server, upstream } = await bench.pair();
+        await bench.breakIn(server);
+        await server.program.forgetPeak();
         await download(server.url + page);
         const seconds = await downloadAtOnce(server.url + file, CLIENTS);
         fetches.push(await upstream.asked(file));
@@ -95,6 +107,7 @@ export const manyClients: Scenario = {
   name: 'many-clients',
   run: async (bench) => {
     const { server } = await bench.pair();
+    await bench.breakIn(server);
     const [stored, fresh] = [bench.project('wheel200'), bench.project('wheel200b')];
     await download(server.url + stored.page);
     await download(server.url + stored.file);
