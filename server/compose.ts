@@ -170,7 +170,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     ...(config.bootstrapToken === undefined ? {} : { bootstrapToken: config.bootstrapToken }),
   });
   const tokens = new Tokens({ catalog, clock, generation });
-  const publishing = new TrustedPublishing(config.oidc, { catalog, clock, failedAttempts });
+  const publishing = new TrustedPublishing(config.oidc, { catalog, clock, failedAttempts, generation });
   const applications = composeBundles(config, { catalog, blobs, keeper, access, clock, log, spoolDir });
 
   const browse = new Browse({

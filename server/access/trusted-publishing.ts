@@ -2,15 +2,23 @@ import { hash } from 'node:crypto';
 import { decodeJwt, type JWTPayload } from 'jose';
 import type { Catalog } from '../catalog/catalog.ts';
 import { appendEvent } from '../catalog/events.ts';
-import { claimIdentity, insertToken, sweepPublisherTokens, type TokenRecord } from '../catalog/tokens.ts';
+import {
+  claimIdentity,
+  deleteToken,
+  findTokenByHash,
+  insertToken,
+  sweepPublisherTokens,
+  type TokenRecord,
+} from '../catalog/tokens.ts';
 import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
 import { findPublisher, type OidcIssuer, type TrustedPublisher } from '../model/trusted-publisher.ts';
 import { Problem } from '../problem.ts';
 import type { FailedAttempts } from './failed-attempts.ts';
+import type { TokenGeneration } from './generation.ts';
 import { normaliseGrant } from './grants.ts';
 import { checkedUrl, IdentityIssuer, identityRefused } from './identity-issuer.ts';
-import { hashSecret, newTokenId, newTokenSecret, type TokenSecret } from './token.ts';
+import { hashSecret, newTokenId, newTokenSecret, parseTokenSecret, type TokenSecret } from './token.ts';
 
 const LONGEST_IDENTITY = 16 * 1024;
 // How long after the last instant at which an identity token could pass it is still remembered. Nodes' clocks may differ.
@@ -39,19 +47,21 @@ export class TrustedPublishing {
   readonly #catalog: Catalog;
   readonly #clock: Clock;
   readonly #failedAttempts: FailedAttempts;
+  readonly #generation: TokenGeneration;
   readonly #rules: TrustedPublishingRules;
   readonly #issuers: readonly IdentityIssuer[];
 
   /** Throws `RangeError`, `TypeError` or `Problem` for rules that would be unsafe. */
   constructor(
     rules: TrustedPublishingRules,
-    parts: { catalog: Catalog; clock: Clock; failedAttempts: FailedAttempts },
+    parts: { catalog: Catalog; clock: Clock; failedAttempts: FailedAttempts; generation: TokenGeneration },
   ) {
     checkIssuers(rules.issuers);
     this.#rules = rules;
     this.#catalog = parts.catalog;
     this.#clock = parts.clock;
     this.#failedAttempts = parts.failedAttempts;
+    this.#generation = parts.generation;
     const { audience } = rules;
     this.#issuers = rules.issuers.map((issuer) => new IdentityIssuer(issuer, { audience, clock: parts.clock }));
   }
@@ -73,6 +83,29 @@ export class TrustedPublishing {
       const retryAfter = await this.#failedAttempts.count(from.address ?? '');
       if (retryAfter === undefined) throw error;
       throw new Problem('rate-limited', 'There were too many identity tokens that were refused.', { retryAfter });
+    }
+  }
+
+  /**
+   * Ends a token that was minted here, at once and on every node: tools do so when they have published. Of any other text, a
+   * token that somebody made among them, nothing comes.
+   */
+  async burn(text: string, from: Actor): Promise<void> {
+    const secret = parseTokenSecret(text);
+    if (secret === undefined) return;
+    const found = await this.#catalog.read(() => findTokenByHash(hashSecret(secret)));
+    if (found?.kind !== 'trusted-publisher') return;
+    const at = this.#clock.nowMs();
+    try {
+      await this.#catalog.write(function* () {
+        if ((yield* deleteToken(found.id)) === undefined) return;
+        const actor = { ...from, name: found.name };
+        const subject = `token/${found.id}`;
+        yield* appendEvent({ at, kind: 'token-revoked', actor, subject, detail: { name: found.name } });
+      });
+    } finally {
+      // Also after a failure: the write may have come to pass all the same.
+      this.#generation.advance();
     }
   }
 

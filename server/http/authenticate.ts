@@ -4,8 +4,9 @@ import type { Authorizer } from '../access/authorizer.ts';
 import { Problem } from '../problem.ts';
 import { contextOf } from './request-context.ts';
 
-// Health is asked by machines that have no token; an identity token is exchanged by those that have none yet.
-const OPEN_PATHS = /^\/(?:livez|readyz|_\/oidc\/(?:audience|mint-token))$/;
+// Health is asked by machines that have no token; an identity token is exchanged by those that have none yet, and what is burnt
+// stands in the body.
+const OPEN_PATHS = /^\/(?:livez|readyz|_\/oidc\/(?:audience|(?:github\/)?mint-token|burn-token))$/;
 const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 
 /**
@@ -14,7 +15,7 @@ const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
  * Credentials that are not valid are refused on every path, even where none are needed: a client that meant to be somebody is told
  * that it is not, rather than being shown less. Where anonymous may not read, every path and method is refused to the anonymous
  * alike, so that nothing can be learnt from the answer. Open to all are only the health checks and the exchange of identity
- * tokens. What a page of another site makes a browser send is refused, since browsers add what they remember of Basic.
+ * tokens and its end. What a page of another site makes a browser send is refused, since browsers add what they remember of Basic.
  *
  * Throws `invalid-credentials`, `rate-limited`, `credentials-required`, `forbidden`.
  */

@@ -5,7 +5,10 @@ import { Problem } from '../problem.ts';
 import { contextOf } from './request-context.ts';
 import { validated } from './validate.ts';
 
-const mintBody = z.object({ token: z.string().min(1).max(16_384) });
+// The second is where the public index had it first, and where actions of that time still ask.
+const MINT = ['/_/oidc/mint-token', '/_/oidc/github/mint-token'];
+
+const tokenBody = z.object({ token: z.string().min(1).max(16_384) });
 
 /**
  * `/_/oidc/…`: trusted publishing at the addresses where the public index has it, so that stock CI actions and `uv publish` find
@@ -17,13 +20,21 @@ export function oidcRoutes({ publishing }: { publishing: TrustedPublishing }): R
     res.json({ audience: audience(publishing) });
   });
   // uv and curl name no type, or a wrong one
-  router.post('/_/oidc/mint-token', json({ limit: '32kb', type: () => true }), async (req, res) => {
+  router.post(MINT, json({ limit: '32kb', type: () => true }), async (req, res) => {
     audience(publishing);
-    const { token } = validated(mintBody, req.body);
+    const { token } = validated(tokenBody, req.body);
     const { address } = contextOf(req);
     const minted = await publishing.mint(token, { name: 'trusted-publishing', address });
     res.set('Cache-Control', 'no-store');
     res.json({ success: true, token: minted.secret, expires: Math.floor(minted.expiresAt / 1000) });
+  });
+  // as the public index has it: whatever the token was, the answer is the same, and tells nothing
+  router.post('/_/oidc/burn-token', json({ limit: '32kb', type: () => true }), async (req, res) => {
+    audience(publishing);
+    const { token } = validated(tokenBody, req.body);
+    const { address } = contextOf(req);
+    await publishing.burn(token, { name: 'trusted-publishing', address });
+    res.status(202).set('Cache-Control', 'no-store').json({ message: 'Accepted' });
   });
   router.use('/_', () => {
     throw new Problem('not-found', 'There is nothing here.');

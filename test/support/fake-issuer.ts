@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type CryptoKey, exportJWK, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 
@@ -17,7 +17,8 @@ export class FakeIssuer {
   discovery: Readonly<Record<string, unknown>> = {};
   /** Paths that were asked for. */
   readonly asked: string[] = [];
-  readonly #server = createServer((req, res) => this.#answer(req.url ?? '', res));
+  readonly #server = createServer((req, res) => void this.#answer(req, res));
+  readonly #jobs = new Map<string, JWTPayload>();
   #keys: SigningKey[] = [];
 
   /** Starts one that ends with the test. */
@@ -57,10 +58,34 @@ export class FakeIssuer {
       .sign(key.privateKey);
   }
 
-  #answer(path: string, res: ServerResponse): void {
+  /**
+   * The environment of a GitHub Actions job with `id-token: write` and these claims: a tool in it asks here for identity tokens,
+   * as many as it likes, each with the audience that it names.
+   */
+  actionsJob(claims: JWTPayload): Readonly<Record<string, string>> {
+    const secret = `request-${this.#jobs.size + 1}`;
+    this.#jobs.set(`bearer ${secret}`, claims);
+    return {
+      CI: 'true',
+      GITHUB_ACTIONS: 'true',
+      ACTIONS_ID_TOKEN_REQUEST_URL: `${this.url}/actions/token?api-version=2.0`,
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: secret,
+    };
+  }
+
+  async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const path = req.url ?? '';
     this.asked.push(path);
     if (this.fault !== undefined) {
       this.fault(res);
+      return;
+    }
+    const url = new URL(path, this.url);
+    if (url.pathname === '/actions/token') {
+      const job = this.#jobs.get((req.headers.authorization ?? '').replace(/^Bearer /, 'bearer '));
+      res.writeHead(job === undefined ? 401 : 200, { 'Content-Type': 'application/json' });
+      const aud = url.searchParams.get('audience') ?? 'nobody';
+      res.end(JSON.stringify(job === undefined ? {} : { value: await this.sign({ ...job, aud }) }));
       return;
     }
     const documents: Readonly<Record<string, object>> = {

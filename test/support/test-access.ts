@@ -70,7 +70,7 @@ export async function testAccess(
     audit: new AuditTrail({ catalog }),
     publishing: new TrustedPublishing(
       options.oidc ?? { audience: 'stormcellar', tokenLifetime: 900_000, issuers: [] },
-      { catalog, clock, failedAttempts },
+      { catalog, clock, failedAttempts, generation },
     ),
     lastUsed,
     catalog,
