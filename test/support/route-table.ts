@@ -8,11 +8,8 @@ export interface RouteCase {
   readonly on: Resource;
   /** Sent as JSON. What is refused must be refused before it is looked at. */
   readonly body?: unknown;
-  /**
-   * `access`: mounted by the routers of access control. `app`: by the composed server, where the matrix asks it too; to be said of
-   * a route as soon as it is mounted there.
-   */
-  readonly mounted?: 'access' | 'app';
+  /** Sent as a form, with a file that is none. */
+  readonly form?: Readonly<Record<string, string>>;
 }
 
 const project: Resource = { kind: 'project', name: 'acme-lib' };
@@ -25,13 +22,18 @@ const reading = ['', '/index/main', '/at/2026-05-01', '/offline', '/index/main/a
       ['GET', `${view}/simple/acme-lib/`, project],
       ['GET', `${view}/simple/acme-lib/acme_lib-1.0-py3-none-any.whl`, project],
       ['GET', `${view}/simple/acme-lib/acme_lib-1.0-py3-none-any.whl.metadata`, project],
+      ['GET', `${view}/acme-lib/json`, project],
       ['GET', `${view}/pypi/acme-lib/json`, project],
       ['GET', `${view}/pypi/acme-lib/1.0/json`, project],
       ['GET', `${view}/integrity/acme-lib/1.0/acme_lib-1.0-py3-none-any.whl/provenance`, project],
     ] as const,
 );
 
-const readingMore = [['GET', '/sources/acme-lib/acme_lib-1.0.tar.gz', project]] as const;
+const readingMore = [
+  ['GET', '/sources/acme-lib/acme_lib-1.0.tar.gz', project],
+  ['GET', '/legacy/%2Bsimple/acme-lib', project],
+  ['GET', '/index/main/legacy/%2Bsimple/acme-lib/', project],
+] as const;
 
 const fetching = [
   ['GET', '/bundles/shop', app],
@@ -107,19 +109,24 @@ const own: readonly RouteCase[] = [
 
 /** Every route of the contract that needs a right. Lists that show to each what it may see are not here. */
 export const ROUTES: readonly RouteCase[] = [
-  ...reading.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
-  ...readingMore.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
-  ...fetching.map(([method, path, on]) => ({ method, path, on, action: 'read' as const, mounted: 'app' as const })),
-  ...uploading.map(([method, path, on]) => ({ method, path, on, action: 'upload' as const })),
-  ...bundling.map(([method, path, on]) => ({ method, path, on, action: 'bundle' as const, mounted: 'app' as const })),
-  ...managing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
+  ...reading.map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
+  ...readingMore.map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
+  ...fetching.map(([method, path, on]) => ({ method, path, on, action: 'read' as const })),
+  ...uploading.map(([method, path, on]) => ({
+    method,
+    path,
+    on,
+    action: 'upload' as const,
+    form: { name: 'Acme.Lib', version: '1.0', filetype: 'sdist' },
+  })),
+  ...bundling.map(([method, path, on]) => ({ method, path, on, action: 'bundle' as const })),
+  ...managing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const })),
   ...administering.map(([method, path, on]) => ({
     method,
     path,
     on,
     action: 'admin' as const,
-    mounted: 'app' as const,
   })),
-  ...browsing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const, mounted: 'app' as const })),
-  ...own.map((route) => ({ ...route, mounted: 'access' as const })),
+  ...browsing.map(([method, path, on]) => ({ method, path, on, action: 'admin' as const })),
+  ...own,
 ];
