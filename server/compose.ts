@@ -154,7 +154,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const work = composeJobs(config, { catalog, blobs, clock, log, reading, locks: mirroring.handlers });
 
   const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
-  const generation = new TokenGeneration(catalog, { shared: isShared, read: () => hot.tokenGeneration() });
+  const generation = new TokenGeneration(isShared ? { read: () => hot.tokenGeneration() } : {});
   const lastUsed = new LastUsed({
     catalog,
     clock,

@@ -5,16 +5,26 @@ import { findProjectState, type ProjectState } from './project-state.ts';
 import { findStoredFile, findStoredMetadata, type StoredFile, type StoredMetadata } from './stored-files.ts';
 import { tokenGeneration } from './tokens.ts';
 
+/** What pages and files begin with. */
+export interface ProjectReads {
+  projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined>;
+  storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined>;
+  storedMetadata(repository: string, name: ProjectName, filename: string): Promise<StoredMetadata | undefined>;
+}
+
 /**
  * The reads that every page and every file begin with. Of a catalog that nodes share, they may be answered from memory while it is away
  * (see `LastKnown`); such an answer is marked `isRemembered`. Never for what writes.
  */
-export interface HotReads {
-  projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined>;
-  /** The same from memory at once, where it is sure to hold; `undefined`: it has to be read. */
+export interface HotReads extends ProjectReads {
+  /** The state of a project from memory at once, where it is sure to hold; `undefined`: it has to be read. */
   projectStateNow?(repository: string, name: ProjectName): ProjectState | 'absent' | undefined;
-  storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined>;
-  storedMetadata(repository: string, name: ProjectName, filename: string): Promise<StoredMetadata | undefined>;
+  /**
+   * What all repositories hold of a project, and of the file of that name, in one read, where reads go over a line. What it answers
+   * tells of this project and file alone, as they were when it was made. Together with `tokenGeneration`, asked at the same time, it
+   * is still one.
+   */
+  see?(name: ProjectName, filename?: string): Promise<ProjectReads>;
   tokenGeneration(): Promise<number>;
   /**
    * Throws `CatalogUnavailableError` while the catalog is away: what is remembered may say what there is, and not that something is

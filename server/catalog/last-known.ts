@@ -2,32 +2,39 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import type { Catalog, Script } from './catalog.ts';
+import type { Catalog } from './catalog.ts';
 import { CatalogUnavailableError } from './errors.ts';
-import type { HotReads } from './hot-reads.ts';
-import { findProjectState, type ProjectState } from './project-state.ts';
-import { findStoredFile, findStoredMetadata, type StoredFile, type StoredMetadata } from './stored-files.ts';
+import type { HotReads, ProjectReads } from './hot-reads.ts';
+import type { Found } from './look.ts';
+import { Looks } from './looks.ts';
+import type { ProjectState } from './project-state.ts';
+import { Seen } from './seen.ts';
+import type { StoredFile, StoredMetadata } from './stored-files.ts';
 import { tokenGeneration } from './tokens.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** How long the catalog may be silent before it counts as away. */
 const PATIENCE_MS = 3_000;
+/** Of projects, and of files. */
 const REMEMBERED = 30_000;
 
-interface Answer {
-  readonly value: unknown;
-}
+const NOTHING: Holding = { files: new Map(), metadata: new Map() };
+
+type Holding = Pick<Found, 'files' | 'metadata'>;
 
 /**
- * Remembers what the catalog answered last to the hot reads, a bounded number of them, and answers with that while the catalog is away:
- * it refuses, or has been silent for three seconds. Looked at once a second, so an outage is noticed although nobody asks, and so
+ * The hot reads of a catalog that nodes share, as looks that carry the questions of many. Remembers what was answered last, a bounded
+ * number of projects and files, and answers with that while the catalog is away: it refuses, or has been silent for three seconds. Looked at once a second, so an outage is noticed although nobody asks, and so
  * is its end. Of tokens the generation is remembered: what was revoked before the last look stays revoked.
  */
 export class LastKnown implements HotReads {
   readonly #catalog: Catalog;
+  readonly #looks: Looks;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #known = new LRUCache<string, Answer>({ max: REMEMBERED });
+  readonly #projects = new LRUCache<ProjectName, Found['states']>({ max: REMEMBERED });
+  readonly #files = new LRUCache<string, Holding>({ max: REMEMBERED });
+  #generation: number | undefined;
   /** Those who wait for an answer: told to take what is remembered when the catalog turns out to be away. */
   readonly #asking = new Set<() => void>();
   readonly #stopping = new AbortController();
@@ -38,6 +45,7 @@ export class LastKnown implements HotReads {
 
   constructor(parts: { readonly catalog: Catalog; readonly clock: Clock; readonly log: Logger }) {
     this.#catalog = parts.catalog;
+    this.#looks = new Looks(parts.catalog);
     this.#clock = parts.clock;
     this.#log = parts.log;
   }
@@ -58,59 +66,71 @@ export class LastKnown implements HotReads {
     // A look that hangs is ended by the closing of the catalog.
   }
 
-  projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined> {
-    return this.#read(`state\n${repository}\n${name}`, () => findProjectState(repository, name));
+  async see(name: ProjectName, filename?: string): Promise<ProjectReads> {
+    const wanted = { name, filename };
+    return await this.#lastKnown({
+      ask: async () => {
+        const found = await this.#looks.look(wanted);
+        this.#projects.set(name, found.states);
+        if (filename !== undefined) this.#files.set(`${name}/${filename}`, found);
+        return new Seen(wanted, found, { isRemembered: false });
+      },
+      remember: () => {
+        const states = this.#projects.get(name);
+        const holding = filename === undefined ? NOTHING : this.#files.get(`${name}/${filename}`);
+        return states && holding && new Seen(wanted, { ...holding, states }, { isRemembered: true });
+      },
+    });
   }
 
-  storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined> {
-    return this.#read(`file\n${repository}\n${name}\n${filename}`, () => findStoredFile(repository, name, filename));
+  async projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined> {
+    return (await this.see(name)).projectState(repository, name);
   }
 
-  storedMetadata(repository: string, name: ProjectName, filename: string): Promise<StoredMetadata | undefined> {
-    const key = `metadata\n${repository}\n${name}\n${filename}`;
-    return this.#read(key, () => findStoredMetadata(repository, name, filename));
+  async storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined> {
+    return (await this.see(name, filename)).storedFile(repository, name, filename);
   }
 
-  tokenGeneration(): Promise<number> {
-    return this.#read('generation', tokenGeneration);
+  async storedMetadata(repository: string, name: ProjectName, filename: string): Promise<StoredMetadata | undefined> {
+    return (await this.see(name, filename)).storedMetadata(repository, name, filename);
+  }
+
+  async tokenGeneration(): Promise<number> {
+    return await this.#lastKnown({
+      ask: async () => {
+        this.#generation = await this.#looks.generation();
+        return this.#generation;
+      },
+      remember: () => this.#generation,
+    });
   }
 
   certain(): void {
     if (this.#isAway) throw away();
   }
 
-  async #read<T>(key: string, script: () => Script<T>): Promise<T> {
-    if (this.#isAway) return this.#remembered<T>(key);
-    try {
-      return await this.#ask(key, script);
-    } catch (error) {
-      if (!(error instanceof CatalogUnavailableError)) throw error;
-      if (!this.#isAway) await this.#look();
-      if (!this.#isAway) throw error;
-      return this.#remembered<T>(key);
+  /** Throws `CatalogUnavailableError` when the catalog is away and nothing is remembered. */
+  async #lastKnown<T>(read: { readonly ask: () => Promise<T>; readonly remember: () => T | undefined }): Promise<T> {
+    if (!this.#isAway) {
+      try {
+        return await this.#untilAway(read.ask());
+      } catch (error) {
+        if (!(error instanceof CatalogUnavailableError)) throw error;
+        if (!this.#isAway) await this.#look();
+        if (!this.#isAway) throw error;
+      }
     }
+    const remembered = read.remember();
+    if (remembered === undefined) throw away();
+    return remembered;
   }
 
-  #ask<T>(key: string, script: () => Script<T>): Promise<T> {
+  #untilAway<T>(asking: Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const giveUp = (): void => reject(away());
       this.#asking.add(giveUp);
-      this.#catalog
-        .read(script)
-        .then((value) => {
-          this.#known.set(key, { value });
-          resolve(value);
-        }, reject)
-        .finally(() => this.#asking.delete(giveUp));
+      asking.then(resolve, reject).finally(() => this.#asking.delete(giveUp));
     });
-  }
-
-  /** Throws `CatalogUnavailableError` when nothing is remembered. */
-  #remembered<T>(key: string): T {
-    const answer = this.#known.get(key);
-    if (answer === undefined) throw away();
-    const { value } = answer;
-    return (typeof value === 'object' && value !== null ? { ...value, isRemembered: true } : value) as T;
   }
 
   async #follow(): Promise<void> {
@@ -152,8 +172,7 @@ export class LastKnown implements HotReads {
       conclude, // it has answered, or we are stopping
     );
     try {
-      const value = await this.#catalog.read(tokenGeneration);
-      this.#known.set('generation', { value });
+      this.#generation = await this.#catalog.read(tokenGeneration);
       this.#turn(undefined);
     } catch (error) {
       this.#turn(error);

@@ -23,29 +23,50 @@ export interface ProjectState {
   readonly isRemembered?: true;
 }
 
-const COLUMNS = [
-  'name',
-  'display_name',
-  'present',
-  'status',
-  'status_override',
-  'revision',
-  'stored_revision',
-  'changed_at',
-  'etag',
-  'checked_at',
-  'fresh_until',
-  'suspect_since',
+/** What a state is made of. */
+export const STATE_COLUMNS = [
+  'project.name',
+  'project.display_name',
+  'project.present',
+  'project.status',
+  'project.status_override',
+  'project.revision',
+  'project.stored_revision',
+  'project.changed_at',
+  'project.etag',
+  'project.checked_at',
+  'project.fresh_until',
+  'project.suspect_since',
 ] as const;
 
+/** A row of them. */
+export interface StateRow {
+  readonly name: string;
+  readonly display_name: string;
+  readonly present: number;
+  readonly status: string;
+  readonly status_override: string | null;
+  readonly revision: number;
+  readonly stored_revision: number;
+  readonly changed_at: number;
+  readonly etag: string | null;
+  readonly checked_at: number | null;
+  readonly fresh_until: number | null;
+  readonly suspect_since: number | null;
+}
+
 const stateByName = prepared((p: { repository: string; name: string }) =>
-  sql.selectFrom('project').select(COLUMNS).where('name', '=', p.name).where('repository', '=', p.repository),
+  sql.selectFrom('project').select(STATE_COLUMNS).where('name', '=', p.name).where('repository', '=', p.repository),
 );
 
 /** One row by its key: the cheap read that every page begins with. */
 export function* findProjectState(repository: string, name: ProjectName): Script<ProjectState | undefined> {
   const row = yield* first(stateByName({ repository, name }));
-  if (row === undefined) return undefined;
+  return row && stateOf(row);
+}
+
+/** The state that a row tells of. */
+export function stateOf(row: StateRow): ProjectState {
   return {
     name: row.name as ProjectName,
     displayName: row.display_name,

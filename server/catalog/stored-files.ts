@@ -53,7 +53,22 @@ export function* findStoredFile(
   filename: string,
 ): Script<StoredFile | undefined> {
   const row = yield* first(fileByName({ repository, name, filename }));
-  if (row === undefined) return undefined;
+  return row && storedFileOf(row);
+}
+
+/** The columns of a stored file, with the status of its project. */
+export interface FileRow {
+  readonly filename: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly stored_at: number;
+  readonly detail: string;
+  readonly status: string | null;
+  readonly status_override: string | null;
+}
+
+/** The stored file that a row tells of. */
+export function storedFileOf(row: FileRow): StoredFile {
   return {
     filename: row.filename,
     digest: row.digest as Digest,

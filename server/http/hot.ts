@@ -43,8 +43,13 @@ export function hotPath(parts: {
     const answer = async (): Promise<void> => {
       const context = contextOf(req);
       const { authorization } = req.headers;
-      context.principal = access.known(authorization) ?? (await access.identify(authorization, context.address));
-      await (filename === undefined ? handler.page(req, res, asked) : handler.file(req, res, asked, filename));
+      const seeing = index.see(asked.name, filename);
+      const identified = access.known(authorization) ?? access.identify(authorization, context.address);
+      // Asked for together, both are one read. What is seen is told to nobody who may not know it.
+      const [principal, seen] = await (seeing === undefined ? [await identified] : Promise.all([identified, seeing]));
+      context.principal = principal;
+      const look = seen === undefined ? asked : { ...asked, view: { ...VIEW, seen } };
+      await (filename === undefined ? handler.page(req, res, look) : handler.file(req, res, look, filename));
     };
     answer().catch((error: unknown) => sendProblem(req, res, error, { style: 'text' }));
     return true;

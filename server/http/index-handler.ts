@@ -8,7 +8,7 @@ import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import type { Pages } from '../repository/pages.ts';
-import type { View } from '../repository/repository.ts';
+import type { Look } from '../repository/repository.ts';
 import { type Negotiated, negotiate } from '../simple/negotiate.ts';
 import { renderProjectList } from '../simple/render-list.ts';
 import { contextOf } from './request-context.ts';
@@ -25,7 +25,7 @@ export interface IndexHandlerParts {
 /** What is asked of an index. */
 export interface IndexRequest {
   readonly index: FirstMatch;
-  readonly view: View;
+  readonly view: Look;
   readonly name: ProjectName;
 }
 

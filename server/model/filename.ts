@@ -17,12 +17,19 @@ export function safeFilename(text: string): Filename | undefined {
   return Buffer.byteLength(text) <= 255 ? (text as Filename) : undefined;
 }
 
+const METADATA_SUFFIX = '.metadata';
+
+/** The distribution whose core metadata `filename` names, or `filename` itself when it names no metadata. */
+export function archiveOf(filename: string): string {
+  return filename.endsWith(METADATA_SUFFIX) ? filename.slice(0, -METADATA_SUFFIX.length) : filename;
+}
+
 /** The media type files are sent with. One for all: a browser saves it, no proxy decodes or changes it, and clients do not care. */
 const FILE_CONTENT_TYPE = 'application/octet-stream';
 
 /** The media type to send a distribution file, or its `.metadata`, with. Never one that a browser would run. */
 export function contentTypeOf(filename: string): string {
-  return filename.endsWith('.metadata') ? 'text/plain; charset=utf-8' : FILE_CONTENT_TYPE;
+  return filename.endsWith(METADATA_SUFFIX) ? 'text/plain; charset=utf-8' : FILE_CONTENT_TYPE;
 }
 
 /** A compatibility tag (PEP 425), lower case. */

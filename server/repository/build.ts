@@ -75,10 +75,7 @@ export function buildReading(
         throw new Error(`index ${name} names a repository that is not configured: ${repository}`);
       return { kind: 'upstream', repository: upstream };
     });
-    indexes.set(
-      name,
-      new FirstMatch(name, sources, { privatePatterns: setting.private, certain: () => hot.certain() }),
-    );
+    indexes.set(name, new FirstMatch(name, sources, { privatePatterns: setting.private, hot }));
   }
   return {
     indexes,

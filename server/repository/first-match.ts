@@ -1,8 +1,10 @@
+import type { HotReads, ProjectReads } from '../catalog/hot-reads.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
+import { archiveOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { PrivateNames } from './private-names.ts';
-import type { PageState, Repository, ServedFile, View } from './repository.ts';
+import type { Look, PageState, Repository, ServedFile, View } from './repository.ts';
 
 /** One of the repositories that an index looks through. */
 export interface Source {
@@ -20,18 +22,25 @@ export class FirstMatch implements Repository {
   readonly sources: readonly Source[];
   readonly privateNames: PrivateNames;
 
-  readonly #certain: () => void;
+  readonly #hot: Pick<HotReads, 'see' | 'certain'>;
 
-  /** `certain` throws while nobody may be told that something is not there. */
   constructor(
     name: string,
     sources: readonly Source[],
-    options: { readonly privatePatterns: readonly string[]; readonly certain?: () => void },
+    options: { readonly privatePatterns: readonly string[]; readonly hot: Pick<HotReads, 'see' | 'certain'> },
   ) {
     this.name = name;
     this.sources = sources;
     this.privateNames = new PrivateNames(options.privatePatterns);
-    this.#certain = options.certain ?? (() => {});
+    this.#hot = options.hot;
+  }
+
+  /**
+   * Reads at once what all repositories hold of a project and a file, for the view of a request; `undefined` where there is no reason to:
+   * each of them is asked in its turn then.
+   */
+  see(name: ProjectName, filename?: string): Promise<ProjectReads> | undefined {
+    return this.#hot.see?.(name, filename === undefined ? undefined : archiveOf(filename));
   }
 
   /** `undefined` also for what is not known here: `state` says so, if it may. */
@@ -43,12 +52,13 @@ export class FirstMatch implements Repository {
     return undefined;
   }
 
-  async state(name: ProjectName, view: View): Promise<PageState | undefined> {
+  async state(name: ProjectName, view: Look): Promise<PageState | undefined> {
+    const look = await this.#lookWith(view, name);
     for (const { repository } of this.sourcesFor(name)) {
-      const state = await repository.state(name, view);
+      const state = await repository.state(name, look);
       if (state !== undefined) return state;
     }
-    this.#certain();
+    this.#hot.certain();
     return undefined;
   }
 
@@ -61,12 +71,13 @@ export class FirstMatch implements Repository {
     return undefined;
   }
 
-  async file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
+  async file(name: ProjectName, filename: string, view: Look): Promise<ServedFile | undefined> {
+    const look = await this.#lookWith(view, name, filename);
     for (const { repository } of this.sourcesFor(name)) {
-      const file = await repository.file(name, filename, view);
+      const file = await repository.file(name, filename, look);
       if (file !== undefined) return file;
     }
-    this.#certain();
+    this.#hot.certain();
     return undefined;
   }
 
@@ -120,5 +131,11 @@ export class FirstMatch implements Repository {
   /** The repositories that are asked for a project, in order. */
   sourcesFor(name: ProjectName): readonly Source[] {
     return this.privateNames.has(name) ? this.sources.filter((source) => source.kind === 'hosted') : this.sources;
+  }
+
+  async #lookWith(view: Look, name: ProjectName, filename?: string): Promise<Look> {
+    if (view.seen !== undefined) return view;
+    const seen = await this.see(name, filename);
+    return seen === undefined ? view : { ...view, seen };
   }
 }

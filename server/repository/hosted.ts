@@ -4,12 +4,13 @@ import { findHostedPage } from '../catalog/hosted.ts';
 import type { HotReads } from '../catalog/hot-reads.ts';
 import { listProjectNames, type ProjectState } from '../catalog/project-state.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
-import { contentTypeOf, distributionOf } from '../model/filename.ts';
+import { archiveOf, contentTypeOf, distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { eachName } from './each-name.ts';
 import {
   FROM_MEMORY,
+  type Look,
   type PageState,
   type Repository,
   type Revision,
@@ -18,8 +19,6 @@ import {
 } from './repository.ts';
 import { storedFile } from './stored-file.ts';
 import { isInTime } from './view-page.ts';
-
-const SUFFIX = '.metadata';
 
 /** The projects that are uploaded here. */
 export class Hosted implements Repository {
@@ -52,8 +51,8 @@ export class Hosted implements Repository {
     return known.present ? this.#pageState(known, view) : 'absent';
   }
 
-  async state(name: ProjectName, view: View): Promise<PageState | undefined> {
-    const known = await this.#hot.projectState(this.name, name);
+  async state(name: ProjectName, view: Look): Promise<PageState | undefined> {
+    const known = await (view.seen ?? this.#hot).projectState(this.name, name);
     return known === undefined || !known.present ? undefined : this.#pageState(known, view);
   }
 
@@ -75,12 +74,13 @@ export class Hosted implements Repository {
     return { ...detail, files, versions: [...versions].filter((version) => version !== undefined) };
   }
 
-  async file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
-    const isMetadata = filename.endsWith(SUFFIX);
-    const archive = isMetadata ? filename.slice(0, -SUFFIX.length) : filename;
-    const stored = await this.#hot.storedFile(this.name, name, archive);
+  async file(name: ProjectName, filename: string, view: Look): Promise<ServedFile | undefined> {
+    const reads = view.seen ?? this.#hot;
+    const archive = archiveOf(filename);
+    const isMetadata = archive !== filename;
+    const stored = await reads.storedFile(this.name, name, archive);
     if (stored === undefined) {
-      const known = await this.#hot.projectState(this.name, name);
+      const known = await reads.projectState(this.name, name);
       if (known === undefined || !known.present) return undefined;
       this.#hot.certain();
       throw new Problem('file-not-found', `${name} has no file ${filename} here.`);
@@ -92,7 +92,7 @@ export class Hosted implements Repository {
       throw new Problem('file-not-found', `${filename} was not there yet at the instant of this view.`);
     }
     const bytes = isMetadata
-      ? await this.#hot.storedMetadata(this.name, name, archive)
+      ? await reads.storedMetadata(this.name, name, archive)
       : { digest: stored.digest, size: stored.size };
     if (bytes === undefined) this.#hot.certain();
     if (bytes === undefined) throw new Problem('file-not-found', `There is no core metadata of ${archive}.`);

@@ -2,7 +2,7 @@ import type { BlobStore } from '../../storage/blob-store.ts';
 import { parseDigest } from '../../storage/digest.ts';
 import type { ProjectState } from '../catalog/project-state.ts';
 import { forgetLostFile, type StoredFile, type StoredMetadata } from '../catalog/stored-files.ts';
-import { contentTypeOf } from '../model/filename.ts';
+import { archiveOf, contentTypeOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { GrowingFile } from '../upstream/download.ts';
@@ -10,14 +10,14 @@ import type { KnownFile } from './known-page.ts';
 import type { IndexedPage } from './known-pages.ts';
 import { PastStore } from './past-store.ts';
 import { FilePuller, type PullParts } from './pull-file.ts';
-import { type FileBody, FROM_MEMORY, type Origin, type ServedFile, type View } from './repository.ts';
+import { type FileBody, FROM_MEMORY, type Look, type Origin, type ServedFile, type View } from './repository.ts';
 import { storedFile } from './stored-file.ts';
 import { isInTime, whyNotHere } from './view-page.ts';
 
 /** What the files of an upstream need of its pages. */
 export interface PageSource {
-  /** What is known of a project, up to date if that is possible. */
-  state(name: ProjectName): Promise<{ readonly known: ProjectState | undefined; readonly origin: Origin }>;
+  /** What is known of a project, up to date if that is possible; begins with what `look` has seen. */
+  state(name: ProjectName, look: Look): Promise<{ readonly known: ProjectState | undefined; readonly origin: Origin }>;
   /** The project asked again, since its page lacks something. */
   refreshed(name: ProjectName, known: ProjectState): Promise<ProjectState | undefined>;
   page(known: ProjectState): Promise<IndexedPage | undefined>;
@@ -43,8 +43,9 @@ export class ProxiedFiles {
     this.#pastStore = new PastStore(parts, (name, filename) => this.#listed(name, filename, { offline: false }));
   }
 
-  async find(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
-    if (filename.endsWith(SUFFIX)) return this.#metadata(name, filename.slice(0, -SUFFIX.length), view);
+  async find(name: ProjectName, filename: string, view: Look): Promise<ServedFile | undefined> {
+    const archive = archiveOf(filename);
+    if (archive !== filename) return this.#metadata(name, archive, view);
     const stored = await this.#stored(name, filename, view);
     if (stored !== undefined) return this.#storedFile(name, stored, view);
     const file = await this.#listed(name, filename, view);
@@ -54,8 +55,8 @@ export class ProxiedFiles {
     return this.#coldFile(name, file);
   }
 
-  async #stored(name: ProjectName, filename: string, view: View): Promise<StoredFile | undefined> {
-    const stored = await this.#parts.hot.storedFile(this.#repository, name, filename);
+  async #stored(name: ProjectName, filename: string, view: Look): Promise<StoredFile | undefined> {
+    const stored = await (view.seen ?? this.#parts.hot).storedFile(this.#repository, name, filename);
     if (stored === undefined) return undefined;
     refuseQuarantined(stored.status);
     if (!isInTime(stored.uploadTime, view)) throw notInView(filename);
@@ -63,14 +64,14 @@ export class ProxiedFiles {
   }
 
   /** The file as upstream's page lists it; `undefined` when the project is not known. */
-  async #listed(name: ProjectName, filename: string, view: View): Promise<KnownFile | undefined> {
+  async #listed(name: ProjectName, filename: string, view: Look): Promise<KnownFile | undefined> {
     if (view.offline) {
-      const known = await this.#parts.hot.projectState(this.#repository, name);
+      const known = await (view.seen ?? this.#parts.hot).projectState(this.#repository, name);
       if (known === undefined || !known.present) return undefined;
       this.#parts.hot.certain();
       throw new Problem('file-not-found', `${filename} is not stored here.`);
     }
-    const { known } = await this.#pages.state(name);
+    const { known } = await this.#pages.state(name, view);
     if (known === undefined || !known.present) return undefined;
     refuseQuarantined(known.status);
     this.#parts.hot.certain();
@@ -159,11 +160,11 @@ export class ProxiedFiles {
     throw new Problem('not-stored', `The file is ${whyNotHere(this.#repository, since)}.`, { retryAfter });
   }
 
-  async #metadata(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
-    const { hot } = this.#parts;
+  async #metadata(name: ProjectName, filename: string, view: Look): Promise<ServedFile | undefined> {
+    const reads = view.seen ?? this.#parts.hot;
     const [known, kept, stored] = await Promise.all([
-      hot.projectState(this.#repository, name),
-      hot.storedMetadata(this.#repository, name, filename),
+      reads.projectState(this.#repository, name),
+      reads.storedMetadata(this.#repository, name, filename),
       this.#stored(name, filename, view),
     ]);
     if (known !== undefined) refuseQuarantined(known.status);

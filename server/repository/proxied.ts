@@ -13,6 +13,7 @@ import { type PageTimes, refreshPage } from './refresh-page.ts';
 import type { RefreshTurns } from './refresh-turns.ts';
 import {
   FROM_MEMORY,
+  type Look,
   type Origin,
   type Outage,
   type PageState,
@@ -54,7 +55,7 @@ export class Proxied implements Repository {
     this.#parts = parts;
     this.#pages = new KnownPages(parts.catalog, this.name);
     this.#files = new ProxiedFiles(parts, {
-      state: (name) => this.#current(name),
+      state: (name, look) => this.#current(name, look),
       refreshed: (name, known) => this.#recheck(name, known),
       page: (known) => this.#pages.get(known),
     });
@@ -73,9 +74,9 @@ export class Proxied implements Repository {
     return known.present ? this.#pageState(known, view, origin) : 'absent';
   }
 
-  async state(name: ProjectName, view: View): Promise<PageState | undefined> {
+  async state(name: ProjectName, view: Look): Promise<PageState | undefined> {
     if (view.offline) return this.#offlineState(name, view);
-    const { known, origin } = await this.#current(name);
+    const { known, origin } = await this.#current(name, view);
     if (known === undefined || !known.present) return undefined;
     return this.#pageState(known, view, origin);
   }
@@ -96,7 +97,7 @@ export class Proxied implements Repository {
     });
   }
 
-  file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined> {
+  file(name: ProjectName, filename: string, view: Look): Promise<ServedFile | undefined> {
     return this.#files.find(name, filename, view);
   }
 
@@ -106,7 +107,7 @@ export class Proxied implements Repository {
     view: View,
   ): Promise<{ contentType: string; body: Buffer } | undefined> {
     if (view.offline) throw new Problem('file-not-found', 'Provenance is not stored here; upstream holds it.');
-    const { known } = await this.#current(name);
+    const { known } = await this.#current(name, view);
     if (known === undefined || !known.present) return undefined;
     const file = (await this.#pages.get(known))?.files.get(filename);
     const address = file !== undefined && isInTime(file.uploadTime, view) ? file.provenance : undefined;
@@ -129,8 +130,8 @@ export class Proxied implements Repository {
   }
 
   /** What is known of the project, brought up to date when that is due and possible. */
-  async #current(name: ProjectName): Promise<{ known: ProjectState | undefined; origin: Origin }> {
-    const known = await this.#parts.hot.projectState(this.name, name);
+  async #current(name: ProjectName, look: Look): Promise<{ known: ProjectState | undefined; origin: Origin }> {
+    const known = await (look.seen ?? this.#parts.hot).projectState(this.name, name);
     const atOnce = known === undefined ? undefined : this.#atOnce(known);
     if (atOnce !== undefined) return { known, origin: atOnce };
     if (known?.present === true) return this.#revalidated(name, known);
@@ -225,8 +226,8 @@ export class Proxied implements Repository {
     return hot.projectState(this.name, name);
   }
 
-  async #offlineState(name: ProjectName, view: View): Promise<PageState | undefined> {
-    const known = await this.#parts.hot.projectState(this.name, name);
+  async #offlineState(name: ProjectName, view: Look): Promise<PageState | undefined> {
+    const known = await (view.seen ?? this.#parts.hot).projectState(this.name, name);
     if (known === undefined || !known.present) return undefined;
     if (known.storedRevision === 0) throw new Problem('project-not-found', `Nothing of ${name} is stored here.`);
     return this.#pageState(known, view, known.isRemembered ? FROM_MEMORY : { outcome: 'hit', detail: 'offline' });

@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { ByteRange } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
+import type { ProjectReads } from '../catalog/hot-reads.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
 
@@ -10,6 +11,11 @@ export interface View {
   readonly offline: boolean;
   /** As it stood at this instant, milliseconds since 1970. */
   readonly at?: number;
+}
+
+/** A view of one project for one request, with what was read of it since that came; so that who looks through several reads once. */
+export interface Look extends View {
+  readonly seen?: ProjectReads;
 }
 
 /** Opaque; changes whenever the project page would. Doubles as its ETag. */
@@ -91,7 +97,7 @@ export interface Repository {
    * `undefined`: not known here. Throws `project-not-found` when it is known but not in this view, so that nobody else answers
    * for it; `upstream-unavailable`, `upstream-timeout` when it cannot be told.
    */
-  state(name: ProjectName, view: View): Promise<PageState | undefined>;
+  state(name: ProjectName, view: Look): Promise<PageState | undefined>;
   /**
    * What `state` would answer, where that can be told from memory at once; `'absent'`: that the project is not known here. `undefined`:
    * ask `state`.
@@ -103,10 +109,10 @@ export interface Repository {
    */
   project(name: ProjectName, view: View, state?: PageState): Promise<ProjectDetail | undefined>;
   /**
-   * A distribution file, or with `.metadata` its core metadata. `undefined`: the project is not known here. Throws
+   * A distribution file, or with `.metadata` its core metadata; what was seen is of the file itself. `undefined`: the project is not known here. Throws
    * `file-not-found`, `quarantined`, `upstream-unavailable`, `upstream-timeout`.
    */
-  file(name: ProjectName, filename: string, view: View): Promise<ServedFile | undefined>;
+  file(name: ProjectName, filename: string, view: Look): Promise<ServedFile | undefined>;
   /** Asks again for a project that is known here, whatever is kept of it. Throws `upstream-unavailable`, `upstream-timeout`. */
   refresh?(name: ProjectName): Promise<void>;
   /** The provenance object of a file, which only upstream holds. Throws like `file`. */

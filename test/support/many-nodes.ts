@@ -25,6 +25,10 @@ export interface SharedCellar {
   /** The lines of every node that is not given its own. */
   readonly lines: Lines;
   readonly bucket: S3Config;
+  /** Name of the database. */
+  readonly database: string;
+  /** The folder of its server, with its `log`. */
+  readonly databaseDir: string;
   /** More lines to the same engines, for nodes that lose theirs alone. */
   moreLines(): Promise<Lines>;
   /** What a configuration file says of the engines. */
@@ -74,7 +78,7 @@ async function openCellar(
   const direct = await postgres.database();
   const bucket = await newBucket(s3);
   const database = direct.slice(direct.lastIndexOf('/', direct.indexOf('?')) + 1, direct.indexOf('?'));
-  const socketDir = new URLSearchParams(direct.slice(direct.indexOf('?'))).get('host');
+  const databaseDir = new URLSearchParams(direct.slice(direct.indexOf('?'))).get('host') ?? '';
   const { hostname, port } = new URL(engines.endpoint ?? s3.endpoint);
   // Before the lines: a node that ends without its engines has other things to do.
   const nodes: { stop(): Promise<unknown> }[] = [];
@@ -88,7 +92,7 @@ async function openCellar(
   };
   const moreLines = async (): Promise<Lines> => {
     const lines = {
-      database: await ChaosProxy.start({ path: `${socketDir}/.s.PGSQL.5432` }),
+      database: await ChaosProxy.start({ path: `${databaseDir}/.s.PGSQL.5432` }),
       store: await ChaosProxy.start({ host: hostname, port: Number(port) }),
     };
     t.after(async () => {
@@ -116,6 +120,8 @@ async function openCellar(
   return {
     lines,
     bucket,
+    database,
+    databaseDir,
     moreLines,
     settings,
     node: (options = {}) => kept(testApp(t, withEngines(options))),

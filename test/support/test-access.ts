@@ -6,6 +6,7 @@ import { TokenAuthorizer } from '../../server/access/token-authorizer.ts';
 import { Tokens, type WantedToken } from '../../server/access/tokens.ts';
 import { TrustedPublishing, type TrustedPublishingRules } from '../../server/access/trusted-publishing.ts';
 import type { Catalog } from '../../server/catalog/catalog.ts';
+import { Looks } from '../../server/catalog/looks.ts';
 import type { Action, Principal } from '../../server/model/access.ts';
 import { FakeClock } from './fake-clock.ts';
 import { testCatalog } from './test-catalog.ts';
@@ -45,7 +46,8 @@ export async function testAccess(
   options: AccessOptions = {},
 ): Promise<TestAccess> {
   const { catalog = await testCatalog(t), clock = new FakeClock() } = options;
-  const generation = new TokenGeneration(catalog, { shared: options.shared ?? false });
+  const looks = new Looks(catalog);
+  const generation = new TokenGeneration(options.shared === true ? { read: () => looks.generation() } : {});
   const lastUsed = new LastUsed({
     catalog,
     clock,
