@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
-import { emptyPage, errorPage, garbageJson, type Order, signInPage } from '../support/fake-orders.ts';
+import { emptyPage } from '../support/fake-orders.ts';
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { makeWheel } from '../support/wheel.ts';
@@ -41,54 +41,6 @@ async function pageOf(app: TestApp, name = 'demo'): Promise<{ answer: Response; 
   const answer = await app.get(`/simple/${name}/`, json);
   assert.equal(answer.status, 200, `${name}: ${answer.status}`);
   return { answer, page: (await answer.json()) as Page };
-}
-
-/** What a client is left with: status 0 when it got no answer at all, and the digest of a body that came whole. */
-async function statusAndWhole(request: Promise<Response>): Promise<{ status: number; body: string | undefined }> {
-  const answer = await request.catch(() => undefined);
-  if (answer === undefined) return { status: 0, body: undefined };
-  const body = await answer.arrayBuffer().then(digest, () => undefined);
-  return { status: answer.status, body };
-}
-
-const FAULTS: Readonly<Record<string, Order>> = {
-  reset: { reset: true },
-  'status 403': { status: 403 },
-  'status 429': { status: 429, headers: { 'retry-after': '1' } },
-  'status 500': { status: 500 },
-  'status 502': { status: 502 },
-  'status 503': { status: 503 },
-  'a redirect loop': { hops: 30 },
-  'a sign-in page': signInPage,
-  'an error page with status 200': errorPage,
-  'JSON that breaks off': garbageJson,
-  'a truncated body': { cutAfter: 20 },
-};
-
-for (const [fault, order] of Object.entries(FAULTS)) {
-  test(`upstream answers with ${fault}: known things go on, unknown ones are 5xx and never 404`, async (t) => {
-    const { up, clock, app } = await seeded(t);
-    up.order('*', order);
-    const first = await whileTimePasses(clock, pageOf(app));
-    assert.match(first.answer.headers.get('cache-status') ?? '', /^stormcellar; fwd=stale/);
-    assert.deepEqual(first.page.versions.toSorted(), ['1.0', '2.0']);
-    const file = await app.get(`/simple/demo/${kept.filename}`);
-    assert.equal(digest(await file.arrayBuffer()), kept.sha256);
-    assert.equal((await app.get(`/simple/demo/${kept.filename}.metadata`)).status, 200);
-    const unknown = await whileTimePasses(clock, app.get('/simple/never-asked/', json));
-    assert.ok([502, 503, 504].includes(unknown.status), `unknown page: ${unknown.status}`);
-    assert.ok(Number(unknown.headers.get('retry-after')) >= 1);
-    const cold = await whileTimePasses(clock, statusAndWhole(app.get(`/simple/demo/${known.filename}`)));
-    const isRight = cold.body === known.sha256; // a line that is cut again and again is taken up again and again
-    assert.ok(
-      cold.status >= 502 || cold.body === undefined || isRight,
-      `a file that is not stored: ${JSON.stringify(cold)}`,
-    );
-    const restarted = await app.restart();
-    const after = await whileTimePasses(clock, pageOf(restarted));
-    assert.deepEqual(after.page.versions.toSorted(), ['1.0', '2.0']);
-    assert.equal(digest(await (await restarted.get(`/simple/demo/${kept.filename}`)).arrayBuffer()), kept.sha256);
-  });
 }
 
 /** Lets the breaker open. */

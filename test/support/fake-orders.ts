@@ -152,8 +152,12 @@ export interface Exchange {
 async function write(response: ServerResponse, bytes: Buffer): Promise<void> {
   if (bytes.length === 0) return;
   await new Promise<void>((resolve) => {
-    response.once('close', resolve);
-    response.write(bytes, () => resolve());
+    const done = (): void => {
+      response.off('close', done);
+      resolve();
+    };
+    response.once('close', done);
+    response.write(bytes, done);
   });
 }
 
