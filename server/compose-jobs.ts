@@ -14,7 +14,7 @@ import { type JobHandlers, Runner } from './jobs/runner.ts';
 import { createSchedule, recurringJobs } from './jobs/schedule.ts';
 import type { Logger } from './log.ts';
 import type { Reading } from './repository/build.ts';
-import { repairFromUpstream } from './repository/repair.ts';
+import { repairBlob } from './repository/repair.ts';
 
 /** Work in the background: what it is asked through, and what runs it. */
 export interface ComposedJobs {
@@ -44,7 +44,7 @@ export function composeJobs(
     clock,
     setAsideDir: join(config.dataDir, 'corrupt'),
     keepFinishedMs: config.jobs.keepFinishedFor,
-    repair: (digest, signal) => repairFromUpstream(digest, { catalog, proxied: reading.proxied, signal }),
+    repair: (digest, signal) => repairBlob(digest, { catalog, reading, signal }),
   });
   const handlers: JobHandlers = {
     ...own,

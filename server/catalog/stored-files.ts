@@ -211,6 +211,16 @@ export function* findFilesByDigest(
   return rows.map((row) => ({ ...row, project: row.project as ProjectName }));
 }
 
+/** Every file whose core metadata are kept under a digest. */
+export function* findMetadataByDigest(
+  digest: Digest,
+): Script<readonly { readonly repository: string; readonly project: ProjectName; readonly filename: string }[]> {
+  const rows = yield* all(
+    sql.selectFrom('core_metadata').select(['repository', 'project', 'filename']).where('digest', '=', digest),
+  );
+  return rows.map((row) => ({ ...row, project: row.project as ProjectName }));
+}
+
 /** Forgets that a file's bytes are stored, since they are not: the next request pulls them through again. */
 export function* forgetLostFile(repository: string, project: ProjectName, filename: string): Script<void> {
   const changed = yield* run(

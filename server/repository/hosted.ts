@@ -1,4 +1,4 @@
-import type { BlobStore } from '../../storage/blob-store.ts';
+import type { Digest } from '../../storage/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findHostedPage } from '../catalog/hosted.ts';
 import type { HotReads } from '../catalog/hot-reads.ts';
@@ -7,6 +7,7 @@ import type { ProjectDetail } from '../model/distribution-file.ts';
 import { archiveOf, contentTypeOf, distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
+import { SingleFlight } from '../upstream/single-flight.ts';
 import { eachName } from './each-name.ts';
 import {
   FROM_MEMORY,
@@ -17,7 +18,8 @@ import {
   type ServedFile,
   type View,
 } from './repository.ts';
-import { storedFile } from './stored-file.ts';
+import { storedBody, storedFile } from './stored-file.ts';
+import { restoreMetadata, type StoredWheel, type WheelParts } from './stored-wheel.ts';
 import { isInTime } from './view-page.ts';
 
 /** The projects that are uploaded here. */
@@ -25,18 +27,14 @@ export class Hosted implements Repository {
   readonly name: string;
   readonly #catalog: Catalog;
   readonly #hot: HotReads;
-  readonly #blobs: BlobStore;
+  readonly #wheels: WheelParts;
+  readonly #restored = new SingleFlight<Digest, boolean>();
 
-  constructor(parts: {
-    readonly name: string;
-    readonly catalog: Catalog;
-    readonly hot: HotReads;
-    readonly blobs: BlobStore;
-  }) {
+  constructor(parts: WheelParts & { readonly name: string; readonly catalog: Catalog; readonly hot: HotReads }) {
     this.name = parts.name;
     this.#catalog = parts.catalog;
     this.#hot = parts.hot;
-    this.#blobs = parts.blobs;
+    this.#wheels = parts;
   }
 
   projects(view: View): AsyncIterable<ProjectName> {
@@ -96,7 +94,8 @@ export class Hosted implements Repository {
       : { digest: stored.digest, size: stored.size };
     if (bytes === undefined) this.#hot.certain();
     if (bytes === undefined) throw new Problem('file-not-found', `There is no core metadata of ${archive}.`);
-    return storedFile(this.#blobs, {
+    const { blobs } = this.#wheels;
+    return storedFile(blobs, {
       filename,
       contentType: contentTypeOf(filename),
       digest: bytes.digest,
@@ -104,10 +103,16 @@ export class Hosted implements Repository {
       modifiedAt: stored.uploadTime === undefined ? stored.storedAt : Date.parse(stored.uploadTime),
       origin: stored.isRemembered ? FROM_MEMORY : { outcome: 'hit', detail: 'hosted' },
       whenLost: async () => {
+        const isWheel = isMetadata && archive.endsWith('.whl');
+        if (isWheel && (await this.#restoreMetadata(stored, bytes.digest))) return await storedBody(blobs, bytes);
         throw new Problem('storage-unavailable', `The bytes of ${filename} cannot be read at the moment.`, {
           retryAfter: 30,
         });
       },
     });
+  }
+
+  #restoreMetadata(wheel: StoredWheel, lost: Digest): Promise<boolean> {
+    return this.#restored.run(lost, () => restoreMetadata(wheel, lost, this.#wheels));
   }
 }

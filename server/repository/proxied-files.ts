@@ -11,7 +11,7 @@ import type { IndexedPage } from './known-pages.ts';
 import { PastStore } from './past-store.ts';
 import { FilePuller, type PullParts } from './pull-file.ts';
 import { type FileBody, FROM_MEMORY, type Look, type Origin, type ServedFile, type View } from './repository.ts';
-import { storedFile } from './stored-file.ts';
+import { storedBody, storedFile } from './stored-file.ts';
 import { isInTime, whyNotHere } from './view-page.ts';
 
 /** What the files of an upstream need of its pages. */
@@ -186,14 +186,17 @@ export class ProxiedFiles {
     origin: Origin,
   ): ServedFile {
     const { name, filename, view } = asked;
+    const { digest, size } = kept;
     return {
       ...storedFile(this.#blobs, {
         filename: `${filename}${SUFFIX}`,
         contentType: contentTypeOf(`${filename}${SUFFIX}`),
-        digest: kept.digest,
-        size: kept.size,
-        origin,
+        ...{ digest, size, origin },
         whenLost: async () => {
+          const listed = async () => (view.offline ? undefined : this.#listed(name, filename, { offline: false }));
+          if (await this.#puller.restoreMetadata(name, filename, { lost: digest, listed })) {
+            return await storedBody(this.#blobs, { digest, size });
+          }
           const sentence = `The core metadata of ${filename} cannot be read at the moment.`;
           throw new Problem('storage-unavailable', sentence, { retryAfter: 30 });
         },

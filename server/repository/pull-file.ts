@@ -19,6 +19,7 @@ import { SingleFlight } from '../upstream/single-flight.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { extractWheelMetadata, MAX_METADATA_BYTES, WheelMetadataError } from '../wheel-metadata.ts';
 import type { KnownFile } from './known-page.ts';
+import { metadataOfStored, restoreMetadata } from './stored-wheel.ts';
 
 export interface PullParts {
   readonly upstream: Upstream;
@@ -41,6 +42,7 @@ interface KeptMetadata {
 export class FilePuller {
   readonly #parts: PullParts;
   readonly #metadata = new SingleFlight<string, KeptMetadata | undefined>();
+  readonly #restored = new SingleFlight<string, boolean>();
 
   constructor(parts: PullParts) {
     this.#parts = parts;
@@ -143,23 +145,41 @@ export class FilePuller {
     file: DistributionFile,
     stored: KeptMetadata,
   ): Promise<KeptMetadata | undefined> {
-    const { blobs, catalog, upstream, spoolDir } = this.#parts;
+    const { catalog, upstream } = this.#parts;
     const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
     if (kept !== undefined) return kept;
-    const spool = await Spool.create(spoolDir, { maxBytes: stored.size });
     try {
-      for await (const chunk of await blobs.open(stored.digest)) await spool.write(chunk as Buffer);
-      const { path } = await spool.finish(stored.digest);
-      const fresh = await this.#keepBytes(await extractWheelMetadata(path, file.filename));
+      const bytes = await metadataOfStored({ ...stored, filename: file.filename }, this.#parts);
+      const fresh = await this.#keepBytes(bytes);
       await this.#record(project, file, { ...fresh, source: 'file' });
       return fresh;
     } catch (error) {
       // Said in the log when it was stored; its page announces none.
       if (error instanceof WheelMetadataError) return undefined;
       throw error;
-    } finally {
-      await spool.discard();
     }
+  }
+
+  /**
+   * Stores core metadata again that the store has lost: out of their wheel, else from upstream, when `listed` still has them. False:
+   * they cannot be had, or are others by now. Throws like `pull`.
+   */
+  async restoreMetadata(
+    project: ProjectName,
+    filename: string,
+    { lost, listed }: { readonly lost: Digest; readonly listed: () => Promise<KnownFile | undefined> },
+  ): Promise<boolean> {
+    return this.#restored.run(`${project}/${filename}`, async () => {
+      const { catalog, upstream } = this.#parts;
+      const stored = await catalog.read(() => findStoredFile(upstream.name, project, filename));
+      const isWheel = filename.endsWith('.whl');
+      if (isWheel && stored !== undefined && (await restoreMetadata(stored, lost, this.#parts))) return true;
+      const file = await listed();
+      const kept = file?.coreMetadata === undefined ? undefined : await this.#fetchMetadata(project, file);
+      if (file === undefined || kept === undefined) return false;
+      if (kept.digest !== lost) await this.#record(project, file, { ...kept, source: 'upstream' });
+      return kept.digest === lost;
+    });
   }
 
   async #record(

@@ -55,8 +55,8 @@ async function readThrough(body: FileBody): Promise<void> {
   }
 }
 
-/** The body of a stored blob: of `expected`, the range that will be asked for, the store has begun to send. */
-async function storedBody(blobs: BlobStore, blob: BlobStat, expected: ByteRange | undefined): Promise<FileBody> {
+/** The body of a stored blob: of `expected`, the range that will be asked for, the store has begun to send. Throws what the store throws. */
+export async function storedBody(blobs: BlobStore, blob: BlobStat, expected?: ByteRange): Promise<FileBody> {
   const { digest, size } = blob;
   const whole = { start: 0, end: size - 1 };
   const first = expected ?? whole;
