@@ -38,6 +38,7 @@ import { indexRoutes } from './http/index-routes.ts';
 import { LegacyJson } from './http/legacy-json.ts';
 import { maintenanceRoutes } from './http/maintenance-routes.ts';
 import { oidcRoutes } from './http/oidc-routes.ts';
+import { refuseUnreadable } from './http/parser-errors.ts';
 import { problemRoutes } from './http/problem-routes.ts';
 import { readOnlyRoutes } from './http/read-only-routes.ts';
 import { RequestsUnderWay } from './http/requests-under-way.ts';
@@ -227,7 +228,11 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     ],
   });
 
-  const server = createServer(requests.counted(http));
+  // Without Host it is refused by us, so that the answer is one of ours.
+  const server = createServer({ requireHostHeader: false }, requests.counted(http));
+  server.on('clientError', refuseUnreadable({ log, answersOn: (socket) => requests.on(socket) }));
+  // RFC 9110, 10.1.1: what else a client expects may be passed over.
+  server.on('checkExpectation', requests.counted(http));
   server.keepAliveTimeout = 65_000;
   // Large bodies take longer than Node's five minutes; who sends nothing is cut off where the body is read.
   server.requestTimeout = 0;

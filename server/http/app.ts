@@ -60,6 +60,11 @@ export function createHttpApp(parts: AppParts): RequestListener {
   return (req, res) => {
     const { id } = beginContext(req, { address: parts.addressOf(req), nowMs: clock.nowMs(), log });
     logWhenDone(res);
+    if (req.headers.host === undefined && req.httpVersion !== '1.0') {
+      // RFC 9112, 3.2
+      sendProblem(req, res, new Problem('malformed-request', 'A header is missing: Host.'), { style: 'problem+json' });
+      return;
+    }
     if (parts.hot(req, res)) return;
     res.setHeader('X-Request-Id', id);
     app(req, res);

@@ -30,6 +30,7 @@ lock-not-found             No lock is kept under that name.
 source-not-found           No archive is kept for that requirement. Mirror the lock that names it.
 channel-not-found          The application has no such channel yet; promoting a version to it makes it.
 method-not-allowed         The address is right, the method is not: see the header Allow.
+request-timeout            The head of the request did not come within a minute. Send it again.
 file-exists                A file of that name is, or was, published with other bytes. Names are never used twice: raise the version.
 not-hosted                 The repository belongs to an upstream, so it takes no uploads and no changes.
 bundle-exists              That version was published with other bytes. Versions never change: raise the version.
@@ -43,6 +44,7 @@ payload-too-large          The body is larger than this server takes (docs/confi
 range-not-satisfiable      The range begins behind the end of the file; Content-Range tells its size.
 identity-refused           The identity token is not one that a configured issuer would give to a trusted publisher of ours.
 rate-limited               Too many tries with wrong credentials from this address. Wait for as long as Retry-After says.
+head-too-large             Address and headers together have more than 16 KiB. Leave some out; a token needs one header.
 internal                   A fault of this program. The log tells more under the request id, which is the instance of the problem.
 upstream-unavailable       The upstream index refuses, fails or cannot be reached, and what was asked for is not kept here. Mirror what you depend on.
 upstream-mismatch          The upstream index sent other bytes than its page promises. They were not kept; the next request tries again.

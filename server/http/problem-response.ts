@@ -93,9 +93,13 @@ function asText(req: IncomingMessage, res: ServerResponse, problem: Problem): { 
 }
 
 function asDocument(problem: Problem, instance: string): { type: string; body: string } {
+  return { type: 'application/problem+json', body: problemDocument(problem, instance) };
+}
+
+/** A problem as RFC 9457 has it, of type `application/problem+json`; `instance` is the request's id. */
+export function problemDocument(problem: Problem, instance: string): string {
   const { slug, title, status, detail } = problem;
-  const body = { ...problem.members, type: `/problems/${slug}`, title, status, detail, instance };
-  return { type: 'application/problem+json', body: JSON.stringify(body) };
+  return JSON.stringify({ ...problem.members, type: `/problems/${slug}`, title, status, detail, instance });
 }
 
 // Not ours, and many at once while an upstream is down or this server stops.

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 /** Knows the requests that are being answered, so that stopping can wait for them. */
 export class RequestsUnderWay {
@@ -26,6 +27,11 @@ export class RequestsUnderWay {
       res.on('close', closed);
       listener(req, res);
     };
+  }
+
+  /** The answers under way on a connection: one, or several of a client that does not wait. */
+  on(socket: Duplex): readonly ServerResponse[] {
+    return [...this.#answers].filter(({ req }) => req.socket === socket);
   }
 
   /** From now on the server says that it stops, and answers end their connections. */
