@@ -7,8 +7,11 @@ export interface Authorizer {
    * limit on failed attempts. Throws `invalid-credentials`, `rate-limited`.
    */
   identify(authorization: string | undefined, address: string): Promise<Principal>;
-  /** The same from memory alone, for the hot path: `undefined` when it would take a look at the catalog, or a refusal. */
-  known(authorization: string | undefined): Principal | undefined;
+  /**
+   * The same from memory alone, for the hot path: `undefined` when it would take a look at the catalog, or a refusal. `generation`: of
+   * tokens, where it has been read since the request came.
+   */
+  known(authorization: string | undefined, generation?: number): Principal | undefined;
   /** May `who` do it? For lists that show to each what it may see. */
   allows(who: Principal, action: Action, on: Resource): boolean;
   /** Returns if allowed. Throws `credentials-required` (anonymous) or `forbidden`. */

@@ -55,27 +55,22 @@ export class TokenAuthorizer implements Authorizer {
     this.#bootstrapHash = bootstrapToken === undefined ? undefined : hashSecret(bootstrapToken);
   }
 
-  known(authorization: string | undefined): Principal | undefined {
+  known(authorization: string | undefined, generation?: number): Principal | undefined {
     if (authorization === undefined) return this.#anonymous;
-    const { generation } = this.#parts;
+    const { shared, local } = this.#parts.generation;
     const entry = this.#remembered.get(keyOf(authorization));
-    if (entry?.generation !== undefined && (generation.shared || entry.generation !== generation.local))
-      return undefined;
+    if (entry?.generation !== undefined && entry.generation !== (shared ? generation : local)) return undefined;
     return entry && this.#use(entry.principal);
   }
 
   async identify(authorization: string | undefined, address: string): Promise<Principal> {
     const known = this.known(authorization);
     if (known !== undefined || authorization === undefined) return known ?? this.#anonymous;
-    const key = keyOf(authorization);
     // Read before the token is: a revocation in between makes what is remembered too old, never too young.
     const generation = await this.#parts.generation.current();
-    const entry = this.#remembered.get(key);
-    const principal =
-      (entry?.generation === generation ? this.#use(entry.principal) : undefined) ??
-      (await this.#look(authorization, key, generation));
+    const principal = this.known(authorization, generation) ?? (await this.#look(authorization, generation));
     if (principal === undefined) {
-      this.#remembered.delete(key);
+      this.#remembered.delete(keyOf(authorization));
       throw await this.#refusal(address);
     }
     return principal;
@@ -93,7 +88,8 @@ export class TokenAuthorizer implements Authorizer {
     throw new Problem('forbidden', `This token does not allow it: ${needed(action, on)} is needed.`);
   }
 
-  async #look(authorization: string, key: string, generation: number): Promise<Principal | undefined> {
+  async #look(authorization: string, generation: number): Promise<Principal | undefined> {
+    const key = keyOf(authorization);
     const presented = presentedSecret(authorization);
     if (presented === undefined) return undefined;
     const secretHash = hashSecret(presented);

@@ -2,12 +2,15 @@ import type { ProjectName } from '../model/project-name.ts';
 import type { Catalog } from './catalog.ts';
 import { KeptReads } from './kept-reads.ts';
 import { findProjectState, type ProjectState } from './project-state.ts';
+import type { Seen } from './seen.ts';
 import { findStoredFile, findStoredMetadata, type StoredFile, type StoredMetadata } from './stored-files.ts';
 import { tokenGeneration } from './tokens.ts';
 
 /** What pages and files begin with. */
 export interface ProjectReads {
   projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined>;
+  /** The same at once, where it is at hand and sure to hold; `undefined`: it has to be read. */
+  projectStateNow?(repository: string, name: ProjectName): ProjectState | 'absent' | undefined;
   storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined>;
   storedMetadata(repository: string, name: ProjectName, filename: string): Promise<StoredMetadata | undefined>;
 }
@@ -17,14 +20,11 @@ export interface ProjectReads {
  * (see `LastKnown`); such an answer is marked `isRemembered`. Never for what writes.
  */
 export interface HotReads extends ProjectReads {
-  /** The state of a project from memory at once, where it is sure to hold; `undefined`: it has to be read. */
-  projectStateNow?(repository: string, name: ProjectName): ProjectState | 'absent' | undefined;
   /**
-   * What all repositories hold of a project, and of the file of that name, in one read, where reads go over a line. What it answers
-   * tells of this project and file alone, as they were when it was made. Together with `tokenGeneration`, asked at the same time, it
-   * is still one.
+   * What all repositories hold of a project, and of the file of that name, and the generation of tokens: in one read, where reads go
+   * over a line. What it answers tells of this project and file alone, as they were when it was made.
    */
-  see?(name: ProjectName, filename?: string): Promise<ProjectReads>;
+  see?(name: ProjectName, filename?: string): Promise<Seen>;
   tokenGeneration(): Promise<number>;
   /**
    * Throws `CatalogUnavailableError` while the catalog is away: what is remembered may say what there is, and not that something is

@@ -4,8 +4,8 @@ import type { Logger } from '../log.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import type { Catalog } from './catalog.ts';
 import { CatalogUnavailableError } from './errors.ts';
-import type { HotReads, ProjectReads } from './hot-reads.ts';
-import type { Found } from './look.ts';
+import type { HotReads } from './hot-reads.ts';
+import type { Found, Sight, Wanted } from './look.ts';
 import { Looks } from './looks.ts';
 import type { ProjectState } from './project-state.ts';
 import { Seen } from './seen.ts';
@@ -35,8 +35,6 @@ export class LastKnown implements HotReads {
   readonly #projects = new LRUCache<ProjectName, Found['states']>({ max: REMEMBERED });
   readonly #files = new LRUCache<string, Holding>({ max: REMEMBERED });
   #generation: number | undefined;
-  /** Those who wait for an answer: told to take what is remembered when the catalog turns out to be away. */
-  readonly #asking = new Set<() => void>();
   readonly #stopping = new AbortController();
   #isAway = false;
   /** Of the look under way: resolves once it has told what there is to tell, although the catalog may still be silent. */
@@ -45,7 +43,7 @@ export class LastKnown implements HotReads {
 
   constructor(parts: { readonly catalog: Catalog; readonly clock: Clock; readonly log: Logger }) {
     this.#catalog = parts.catalog;
-    this.#looks = new Looks(parts.catalog);
+    this.#looks = new Looks(parts.catalog, (wanted, sight) => this.#remember(wanted, sight));
     this.#clock = parts.clock;
     this.#log = parts.log;
   }
@@ -66,20 +64,11 @@ export class LastKnown implements HotReads {
     // A look that hangs is ended by the closing of the catalog.
   }
 
-  async see(name: ProjectName, filename?: string): Promise<ProjectReads> {
+  see(name: ProjectName, filename?: string): Promise<Seen> {
     const wanted = { name, filename };
-    return await this.#lastKnown({
-      ask: async () => {
-        const found = await this.#looks.look(wanted);
-        this.#projects.set(name, found.states);
-        if (filename !== undefined) this.#files.set(`${name}/${filename}`, found);
-        return new Seen(wanted, found, { isRemembered: false });
-      },
-      remember: () => {
-        const states = this.#projects.get(name);
-        const holding = filename === undefined ? NOTHING : this.#files.get(`${name}/${filename}`);
-        return states && holding && new Seen(wanted, { ...holding, states }, { isRemembered: true });
-      },
+    return this.#lastKnown({
+      ask: async () => new Seen(wanted, await this.#looks.look(wanted), { isRemembered: false }),
+      remember: () => this.#remembered(wanted),
     });
   }
 
@@ -95,14 +84,8 @@ export class LastKnown implements HotReads {
     return (await this.see(name, filename)).storedMetadata(repository, name, filename);
   }
 
-  async tokenGeneration(): Promise<number> {
-    return await this.#lastKnown({
-      ask: async () => {
-        this.#generation = await this.#looks.generation();
-        return this.#generation;
-      },
-      remember: () => this.#generation,
-    });
+  tokenGeneration(): Promise<number> {
+    return this.#lastKnown({ ask: () => this.#looks.generation(), remember: () => this.#generation });
   }
 
   certain(): void {
@@ -113,7 +96,7 @@ export class LastKnown implements HotReads {
   async #lastKnown<T>(read: { readonly ask: () => Promise<T>; readonly remember: () => T | undefined }): Promise<T> {
     if (!this.#isAway) {
       try {
-        return await this.#untilAway(read.ask());
+        return await read.ask();
       } catch (error) {
         if (!(error instanceof CatalogUnavailableError)) throw error;
         if (!this.#isAway) await this.#look();
@@ -125,12 +108,23 @@ export class LastKnown implements HotReads {
     return remembered;
   }
 
-  #untilAway<T>(asking: Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      const giveUp = (): void => reject(away());
-      this.#asking.add(giveUp);
-      asking.then(resolve, reject).finally(() => this.#asking.delete(giveUp));
-    });
+  #remember(wanted: readonly Wanted[], { generation, found }: Sight): void {
+    this.#generation = generation;
+    for (const [place, { name, filename }] of wanted.entries()) {
+      const one = found[place];
+      if (one === undefined) continue;
+      this.#projects.set(name, one.states);
+      if (filename !== undefined) this.#files.set(`${name}/${filename}`, one);
+    }
+  }
+
+  #remembered(wanted: Wanted): Seen | undefined {
+    const { name, filename } = wanted;
+    const generation = this.#generation;
+    const states = this.#projects.get(name);
+    const holding = filename === undefined ? NOTHING : this.#files.get(`${name}/${filename}`);
+    if (generation === undefined || states === undefined || holding === undefined) return undefined;
+    return new Seen(wanted, { generation, found: { ...holding, states } }, { isRemembered: true });
   }
 
   async #follow(): Promise<void> {
@@ -173,6 +167,7 @@ export class LastKnown implements HotReads {
     );
     try {
       this.#generation = await this.#catalog.read(tokenGeneration);
+      this.#looks.passBy();
       this.#turn(undefined);
     } catch (error) {
       this.#turn(error);
@@ -192,8 +187,7 @@ export class LastKnown implements HotReads {
       { err: failure },
       'the catalog does not answer; pages and files are served as they were known last',
     );
-    for (const giveUp of this.#asking) giveUp();
-    this.#asking.clear();
+    this.#looks.giveUp(away());
   }
 }
 

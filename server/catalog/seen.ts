@@ -1,25 +1,34 @@
 import type { ProjectName } from '../model/project-name.ts';
 import type { ProjectReads } from './hot-reads.ts';
-import type { Found, Wanted } from './look.ts';
+import type { Wanted } from './look.ts';
+import type { Glance } from './looks.ts';
 import type { ProjectState } from './project-state.ts';
 import type { StoredFile, StoredMetadata } from './stored-files.ts';
 
 /** What a look has found, asked one by one. Throws `RangeError` when it is asked for what was not looked for. */
 export class Seen implements ProjectReads {
+  /** Of tokens, at the same moment. */
+  readonly generation: number;
   readonly #wanted: Wanted;
-  readonly #found: Found;
+  readonly #found: Glance['found'];
   readonly #isRemembered: boolean;
 
   /** `isRemembered`: it was found earlier, and the catalog is away now. */
-  constructor(wanted: Wanted, found: Found, { isRemembered }: { readonly isRemembered: boolean }) {
+  constructor(wanted: Wanted, glance: Glance, { isRemembered }: { readonly isRemembered: boolean }) {
+    this.generation = glance.generation;
     this.#wanted = wanted;
-    this.#found = found;
+    this.#found = glance.found;
     this.#isRemembered = isRemembered;
   }
 
-  async projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined> {
+  projectStateNow(repository: string, name: ProjectName): ProjectState | 'absent' {
     if (name !== this.#wanted.name) throw new RangeError(`${name} was not looked for`);
-    return this.#marked(this.#found.states.get(repository));
+    return this.#marked(this.#found.states.get(repository)) ?? 'absent';
+  }
+
+  async projectState(repository: string, name: ProjectName): Promise<ProjectState | undefined> {
+    const state = this.projectStateNow(repository, name);
+    return state === 'absent' ? undefined : state;
   }
 
   async storedFile(repository: string, name: ProjectName, filename: string): Promise<StoredFile | undefined> {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authorizer } from '../access/authorizer.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
-import type { IndexHandler, IndexRequest } from './index-handler.ts';
+import type { IndexHandler } from './index-handler.ts';
 import { sendProblem } from './problem-response.ts';
 import { contextOf } from './request-context.ts';
 
@@ -21,37 +21,41 @@ export function hotPath(parts: {
   readonly index: FirstMatch;
 }): (req: IncomingMessage, res: ServerResponse) => boolean {
   const { handler, access, index } = parts;
-  // Without a promise: to wait for what is there costs more than to send it.
-  const isAnsweredNow = (req: IncomingMessage, res: ServerResponse, asked: IndexRequest): boolean => {
-    const principal = access.known(req.headers.authorization);
-    if (principal === undefined) return false;
-    contextOf(req).principal = principal;
-    try {
-      return handler.pageNow(req, res, asked);
-    } catch (error) {
-      sendProblem(req, res, error, { style: 'text' });
-      return true;
-    }
+  const answer = async (req: IncomingMessage, res: ServerResponse, { name, filename }: Asked): Promise<void> => {
+    const context = contextOf(req);
+    const { authorization } = req.headers;
+    const seen = await index.see(name, filename);
+    // What is seen is told to nobody who may not know it.
+    const known = access.known(authorization, seen?.generation);
+    context.principal = known ?? (await access.identify(authorization, context.address));
+    const request = { index, name, view: seen === undefined ? VIEW : { ...VIEW, seen } };
+    if (filename !== undefined) await handler.file(req, res, request, filename);
+    else if (seen === undefined || !handler.pageNow(req, res, request)) await handler.page(req, res, request);
   };
   return (req, res) => {
     if (req.method !== 'GET' && req.method !== 'HEAD') return false;
     const match = PLAIN.exec(req.url ?? '');
     if (match === null) return false;
-    const asked = { index, view: VIEW, name: match[1] as ProjectName };
+    const name = match[1] as ProjectName;
     const filename = match[2];
-    if (filename === undefined && isAnsweredNow(req, res, asked)) return true;
-    const answer = async (): Promise<void> => {
-      const context = contextOf(req);
-      const { authorization } = req.headers;
-      const seeing = index.see(asked.name, filename);
-      const identified = access.known(authorization) ?? access.identify(authorization, context.address);
-      // Asked for together, both are one read. What is seen is told to nobody who may not know it.
-      const [principal, seen] = await (seeing === undefined ? [await identified] : Promise.all([identified, seeing]));
-      context.principal = principal;
-      const look = seen === undefined ? asked : { ...asked, view: { ...VIEW, seen } };
-      await (filename === undefined ? handler.page(req, res, look) : handler.file(req, res, look, filename));
-    };
-    answer().catch((error: unknown) => sendProblem(req, res, error, { style: 'text' }));
+    try {
+      const principal = access.known(req.headers.authorization);
+      if (principal !== undefined) {
+        contextOf(req).principal = principal;
+        access.authorize(principal, 'read', { kind: 'project', name });
+        // Without a promise: to wait for what is there costs more than to send it.
+        if (filename === undefined && handler.pageNow(req, res, { index, view: VIEW, name })) return true;
+      }
+    } catch (error) {
+      sendProblem(req, res, error, { style: 'text' });
+      return true;
+    }
+    answer(req, res, { name, filename }).catch((error: unknown) => sendProblem(req, res, error, { style: 'text' }));
     return true;
   };
+}
+
+interface Asked {
+  readonly name: ProjectName;
+  readonly filename: string | undefined;
 }

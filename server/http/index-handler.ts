@@ -45,12 +45,12 @@ export class IndexHandler {
 
   /** Answers with the project page when all of it is at hand; `false`: nothing was done. Throws what `authorize` throws. */
   pageNow(req: IncomingMessage, res: ServerResponse, { index, view, name }: IndexRequest): boolean {
+    this.#authorize(req, name);
     const state = index.stateNow(name, view);
     if (state === undefined) return false;
     const { format, contentType } = this.#negotiate(single(req.headers.accept));
     const page = this.#pages.ready(index, { name, view, format, state });
     if (page === undefined) return false;
-    this.#authorize(req, name);
     sendPage(req, res, page, { contentType, state, isPublic: this.#isPublic });
     return true;
   }

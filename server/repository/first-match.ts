@@ -1,4 +1,5 @@
-import type { HotReads, ProjectReads } from '../catalog/hot-reads.ts';
+import type { HotReads } from '../catalog/hot-reads.ts';
+import type { Seen } from '../catalog/seen.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
 import { archiveOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
@@ -39,12 +40,12 @@ export class FirstMatch implements Repository {
    * Reads at once what all repositories hold of a project and a file, for the view of a request; `undefined` where there is no reason to:
    * each of them is asked in its turn then.
    */
-  see(name: ProjectName, filename?: string): Promise<ProjectReads> | undefined {
+  see(name: ProjectName, filename?: string): Promise<Seen> | undefined {
     return this.#hot.see?.(name, filename === undefined ? undefined : archiveOf(filename));
   }
 
   /** `undefined` also for what is not known here: `state` says so, if it may. */
-  stateNow(name: ProjectName, view: View): PageState | undefined {
+  stateNow(name: ProjectName, view: Look): PageState | undefined {
     for (const { repository } of this.sourcesFor(name)) {
       const state = repository.stateNow?.(name, view);
       if (state !== 'absent') return state;

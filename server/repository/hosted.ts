@@ -43,8 +43,8 @@ export class Hosted implements Repository {
     );
   }
 
-  stateNow(name: ProjectName, view: View): PageState | 'absent' | undefined {
-    const known = this.#hot.projectStateNow?.(this.name, name);
+  stateNow(name: ProjectName, view: Look): PageState | 'absent' | undefined {
+    const known = (view.seen ?? this.#hot).projectStateNow?.(this.name, name);
     if (known === undefined || known === 'absent') return known;
     return known.present ? this.#pageState(known, view) : 'absent';
   }

@@ -67,8 +67,8 @@ export class Proxied implements Repository {
     );
   }
 
-  stateNow(name: ProjectName, view: View): PageState | 'absent' | undefined {
-    const known = view.offline ? undefined : this.#parts.hot.projectStateNow?.(this.name, name);
+  stateNow(name: ProjectName, view: Look): PageState | 'absent' | undefined {
+    const known = view.offline ? undefined : (view.seen ?? this.#parts.hot).projectStateNow?.(this.name, name);
     const origin = known === undefined || known === 'absent' ? undefined : this.#atOnce(known);
     if (known === undefined || known === 'absent' || origin === undefined) return undefined;
     return known.present ? this.#pageState(known, view, origin) : 'absent';

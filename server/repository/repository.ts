@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { ByteRange } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
-import type { ProjectReads } from '../catalog/hot-reads.ts';
+import type { Seen } from '../catalog/seen.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
 
@@ -15,7 +15,7 @@ export interface View {
 
 /** A view of one project for one request, with what was read of it since that came; so that who looks through several reads once. */
 export interface Look extends View {
-  readonly seen?: ProjectReads;
+  readonly seen?: Seen;
 }
 
 /** Opaque; changes whenever the project page would. Doubles as its ETag. */
@@ -99,10 +99,10 @@ export interface Repository {
    */
   state(name: ProjectName, view: Look): Promise<PageState | undefined>;
   /**
-   * What `state` would answer, where that can be told from memory at once; `'absent'`: that the project is not known here. `undefined`:
+   * What `state` would answer, where that can be told at once from memory or from what was seen; `'absent'`: that the project is not known here. `undefined`:
    * ask `state`.
    */
-  stateNow?(name: ProjectName, view: View): PageState | 'absent' | undefined;
+  stateNow?(name: ProjectName, view: Look): PageState | 'absent' | undefined;
   /**
    * The project page, or `undefined`. Asks no upstream. With `state`, as `state` found it: whether there is an outage may have
    * changed since, and what is rendered is kept under that revision.

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { startTestPostgres, type TestPostgres } from '../support/test-postgres.ts';
 import { type BenchProject, SINGLES, type SingleName } from './content.ts';
 import { LOAD_CPUS } from './machine.ts';
 import { type Nginx, type NginxOptions, startNginx } from './nginx.ts';
@@ -67,6 +68,14 @@ export class Bench {
   async pair(upstreamKeys: Readonly<Record<string, unknown>> = {}): Promise<{ server: BenchServer; upstream: Nginx }> {
     const upstream = await this.upstream();
     return { upstream, server: await this.server({ upstream: `${upstream.url}/simple/`, upstreamKeys }) };
+  }
+
+  /** A server of PostgreSQL on the processors of the load. */
+  async postgres(): Promise<TestPostgres> {
+    const postgres = await startTestPostgres();
+    this.stopLater(() => postgres.stop());
+    if (postgres.skip !== false) throw new Error(postgres.skip);
+    return postgres;
   }
 
   /** Gives a new server work of every kind, as one has had that runs for a while: its code is compiled then. */

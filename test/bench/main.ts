@@ -16,7 +16,9 @@ import { coldFile, manyClients, stampede } from './scenarios/cold-file.ts';
 import { hangingUpstream } from './scenarios/hanging-upstream.ts';
 import { hotFiles } from './scenarios/hot-files.ts';
 import { pages } from './scenarios/pages.ts';
+import { postgres } from './scenarios/postgres.ts';
 import { start } from './scenarios/start.ts';
+import { twoNodes } from './scenarios/two-nodes.ts';
 import { uploads } from './scenarios/uploads.ts';
 import { type Row, tableOf, writePage } from './table.ts';
 
@@ -31,6 +33,8 @@ const SCENARIOS: readonly Scenario[] = [
   hangingUpstream,
   uploads,
   bundles,
+  postgres,
+  twoNodes,
 ];
 const NAMES = SCENARIOS.map(({ name }) => name);
 

@@ -24,26 +24,42 @@ export interface Compared {
   readonly ratio: number;
 }
 
+interface Sides<M> {
+  readonly ours: () => Promise<M>;
+  readonly beside: () => Promise<M>;
+}
+
 /** Measures both sides in turns, so that whatever else the machine does meets both; the first turn is not counted. */
-export async function compare(
+export async function compare(rounds: number, { ours, beside }: Sides<number>): Promise<Compared> {
+  const { figure } = await compareAll(rounds, {
+    ours: async () => ({ figure: await ours() }),
+    beside: async () => ({ figure: await beside() }),
+  });
+  return figure;
+}
+
+/** The same of several figures that are measured at once. */
+export async function compareAll<K extends string>(
   rounds: number,
-  sides: { readonly ours: () => Promise<number>; readonly beside: () => Promise<number> },
-): Promise<Compared> {
-  await sides.beside();
+  sides: Sides<Readonly<Record<K, number>>>,
+): Promise<Readonly<Record<K, Compared>>> {
+  const first = await sides.beside();
   await sides.ours();
-  const ours: number[] = [];
-  const beside: number[] = [];
+  const ours: Readonly<Record<K, number>>[] = [];
+  const beside: Readonly<Record<K, number>>[] = [];
   for (let round = 0; round < rounds; round += 1) {
     // Who goes first meets the colder caches.
     for (const side of round % 2 === 0 ? (['beside', 'ours'] as const) : (['ours', 'beside'] as const)) {
       (side === 'ours' ? ours : beside).push(await sides[side]());
     }
   }
-  return {
-    ours: median(ours),
-    beside: median(beside),
-    ratio: median(ours.map((value, round) => value / (beside[round] ?? Number.NaN))),
-  };
+  const compared = (key: K): Compared => ({
+    ours: median(ours.map((figures) => figures[key])),
+    beside: median(beside.map((figures) => figures[key])),
+    ratio: median(ours.map((figures, round) => figures[key] / (beside[round]?.[key] ?? Number.NaN))),
+  });
+  const keys = Object.keys(first) as K[];
+  return Object.fromEntries(keys.map((key) => [key, compared(key)])) as Readonly<Record<K, Compared>>;
 }
 
 /** The middle value; of an even number, the mean of the two in the middle. */

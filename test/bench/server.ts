@@ -15,6 +15,10 @@ export interface ServerOptions {
   readonly upstream?: string;
   /** More keys of that upstream. */
   readonly upstreamKeys?: Readonly<Record<string, unknown>>;
+  /** More of the configuration, such as its engines. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Instead of the server's usual processor. */
+  readonly cpus?: string;
 }
 
 /** Our server as it is shipped, built, with its log on. */
@@ -28,20 +32,21 @@ export interface BenchServer {
 }
 
 /** Starts the server; its data stay when it is stopped. */
-export async function startServer({ dir, upstream, upstreamKeys }: ServerOptions): Promise<BenchServer> {
+export async function startServer({ dir, upstream, upstreamKeys, config, cpus }: ServerOptions): Promise<BenchServer> {
   await mkdir(dir, { recursive: true });
   const port = await freePort();
   const settings = {
     ...testSettings(join(dir, 'data'), {
       ...(upstream === undefined ? {} : { upstream }),
       ...(upstreamKeys === undefined ? {} : { upstreamKeys }),
+      ...(config === undefined ? {} : { config }),
     }),
     listen: { host: '127.0.0.1', port },
   };
   const file = join(dir, 'config.json');
   await writeFile(file, JSON.stringify(settings));
   const program = new Program(process.execPath, [PROGRAM, 'serve', '--config', file], {
-    cpus: SERVER_CPUS,
+    cpus: cpus ?? SERVER_CPUS,
     env: { STORMCELLAR_ADMIN_TOKEN: ADMIN_TOKEN },
   });
   const url = `http://127.0.0.1:${port}`;

@@ -48,6 +48,9 @@ function counted(catalog: Catalog) {
       gate = promise;
       return resolve;
     },
+    pass: () => {
+      gate = Promise.resolve();
+    },
     read: async <T>(script: Parameters<typeof catalog.read<T>>[0]): Promise<T> => {
       self.reads += 1;
       await gate;
@@ -92,6 +95,22 @@ describe('one look', () => {
 });
 
 describe('looks', () => {
+  it('that are given up tell all who wait, and what comes after all is still told', async (t) => {
+    const catalog = counted(await stocked(t));
+    const told = Promise.withResolvers<number>();
+    const looks = new Looks(catalog, (_, { generation }) => told.resolve(generation));
+    const open = catalog.hold();
+    const asking = [looks.generation()];
+    await new Promise(setImmediate);
+    asking.push(looks.generation());
+    await new Promise(setImmediate);
+    asking.push(looks.generation());
+    looks.giveUp(new Error('silent'));
+    for (const asked of asking) await assert.rejects(asked, /silent/);
+    open();
+    assert.equal(await told.promise, 1);
+  });
+
   it('that begin together are one statement, that of the tokens included', async (t) => {
     const catalog = counted(await stocked(t));
     const looks = new Looks(catalog);
@@ -101,7 +120,7 @@ describe('looks', () => {
       looks.generation(),
       looks.look({ name: DEMO, filename: FILENAME }),
     ]);
-    assert.deepEqual([file.files.size, page.files.size, generation], [1, 0, 1]);
+    assert.deepEqual([file.found.files.size, page.found.files.size, generation, file.generation], [1, 0, 1, 1]);
     assert.deepEqual(again, file);
     assert.equal(catalog.reads, 1);
   });
@@ -122,18 +141,37 @@ describe('looks', () => {
     assert.equal(catalog.reads, 2);
     open();
     await Promise.all(early);
-    const revisions = new Set((await Promise.all(late)).map((found) => found.states.get('pypi')?.revision));
+    const revisions = new Set((await Promise.all(late)).map(({ found }) => found.states.get('pypi')?.revision));
     assert.deepEqual(revisions, new Set([2]));
     assert.equal(catalog.reads, 3);
+  });
+
+  it('do not wait for ever for others whose connection is dead', async (t) => {
+    const catalog = counted(await stocked(t));
+    const looks = new Looks(catalog);
+    const open = catalog.hold();
+    const dead = [looks.generation()];
+    await new Promise(setImmediate);
+    dead.push(looks.generation());
+    await new Promise(setImmediate);
+    catalog.pass();
+    const behind = looks.generation();
+    looks.passBy();
+    await new Promise(setImmediate);
+    assert.equal(catalog.reads, 2);
+    looks.passBy();
+    assert.equal(await behind, 1);
+    open();
+    assert.deepEqual(await Promise.all(dead), [1, 1]);
   });
 
   it('carry no more than a statement takes', async (t) => {
     const catalog = counted(await stocked(t));
     const looks = new Looks(catalog);
     const all = [DEMO, ...Array.from({ length: 2 * MOST_WANTED }, (_, index) => nameOf(index)), DEMO];
-    const found = await Promise.all(all.map((name) => looks.look({ name })));
+    const glances = await Promise.all(all.map((name) => looks.look({ name })));
     assert.deepEqual(
-      found.map(({ states }) => states.size),
+      glances.map(({ found }) => found.states.size),
       all.map((name) => (name === DEMO ? 2 : 0)),
     );
     assert.equal(catalog.reads, 3);
@@ -159,7 +197,7 @@ it('what was seen tells of nothing else', async (t) => {
   const { found } = await (await stocked(t)).read(() => look([{ name: DEMO }]));
   const [only] = found;
   assert.ok(only);
-  const seen = new Seen({ name: DEMO }, only, { isRemembered: false });
+  const seen = new Seen({ name: DEMO }, { generation: 1, found: only }, { isRemembered: false });
   assert.notEqual(await seen.projectState('pypi', DEMO), undefined);
   await assert.rejects(seen.projectState('pypi', nameOf(1)), RangeError);
   await assert.rejects(seen.storedFile('pypi', DEMO, FILENAME), RangeError);
