@@ -17,7 +17,7 @@ const kept = makeWheel({ name: 'demo', version: '1.0', padding: 300_000 });
 
 describe('nodes behind nginx', { skip }, () => {
   it('are stopped and started one after the other under load, and no request fails', async (t) => {
-    const { url, nodes } = await behindNginx(t, '/');
+    const { url, nodes } = await behindNginx(t, '');
     const load = startLoad(url);
     t.after(async () => {
       await load.stop();
@@ -37,7 +37,7 @@ describe('nodes behind nginx', { skip }, () => {
   });
 
   it('serve the same under a path prefix, and every link holds', async (t) => {
-    const { url } = await behindNginx(t, '/cellar/');
+    const { url } = await behindNginx(t, '/cellar');
     assert.ok(url.endsWith('/cellar'));
     assert.equal((await upload(url, makeWheel({ name: 'Mine.Too', version: '1.0' }))).status, 200);
     for (const asked of [

@@ -5,21 +5,21 @@ import { promisify } from 'node:util';
 import { fakeUpstream } from '../support/fake-upstream.ts';
 import { startSharedEngines } from '../support/many-nodes.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
-import { deployedNginx, nginxProgram } from '../support/nginx-deployed.ts';
+import { deployedConfiguration, nginxProgram, startNginx, whyNoNginx } from '../support/nginx.ts';
 import { skipOrFail } from '../support/skip.ts';
 import { ADMIN_TOKEN } from '../support/test-config.ts';
 import { makeWheel } from '../support/wheel.ts';
 
 const engines = await startSharedEngines();
 after(() => engines.stop());
-const nginx = nginxProgram();
-const skip = skipOrFail(nginx === undefined ? 'nginx is not installed (apt-get install nginx)' : undefined);
+const skip = skipOrFail(whyNoNginx());
 const authorization = `Bearer ${ADMIN_TOKEN}`;
 
 describe('deploy/nginx.conf', () => {
   it('is what nginx understands', { skip }, async (t) => {
-    const { dir } = await deployedNginx(t, { nodes: ['http://127.0.0.1:1', 'http://127.0.0.1:2'], start: false });
-    const { stderr } = await promisify(execFile)(nginx ?? '', ['-t', '-p', dir, '-c', 'nginx.conf', '-e', 'stderr']);
+    const dir = await deployedConfiguration(t, { nodes: ['http://127.0.0.1:1', 'http://127.0.0.1:2'] });
+    const args = ['-t', '-p', dir, '-c', 'nginx.conf', '-e', 'stderr'];
+    const { stderr } = await promisify(execFile)(nginxProgram() ?? '', args);
     assert.match(stderr, /test is successful/);
     assert.doesNotMatch(stderr, /\[(warn|emerg)\]/);
   });
@@ -33,7 +33,7 @@ describe('deploy/nginx.conf', () => {
     const cellar = await engines.cellar(t);
     const options = { upstream: upstream.url, config: { trustProxy: ['127.0.0.1'] } };
     const nodes = [await cellar.program(options), await cellar.program(options)];
-    const { url } = await deployedNginx(t, { nodes: nodes.map((node) => node.url), start: true });
+    const url = await startNginx(t, { nodes: nodes.map((node) => node.url) });
     const status = async (path: string, init: RequestInit = {}): Promise<number> => {
       const answer = await fetch(url + path, init);
       await answer.arrayBuffer();

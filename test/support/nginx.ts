@@ -1,100 +1,97 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { DEPLOY } from './deploy-files.ts';
 import { makeTempDir } from './temp-dir.ts';
+
+/** nginx on this machine, or `undefined`. */
+export function nginxProgram(): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
+  return folders.map((folder) => join(folder, 'nginx')).find((path) => existsSync(path));
+}
 
 /** Why nginx cannot be started here, if it cannot: for `skipOrFail`. */
 export function whyNoNginx(): string | undefined {
-  return program() === undefined ? 'nginx is not installed (apt-get install nginx)' : undefined;
+  return nginxProgram() === undefined ? 'nginx is not installed (apt-get install nginx)' : undefined;
 }
 
-/** nginx on loopback in front of nodes, with connections to them kept alive; it ends with the test. Answers its address, without a slash at the end. */
-export async function startNginx(
-  t: { after(fn: () => Promise<void>): void },
-  options: {
-    /** Addresses of the nodes. */
-    readonly nodes: readonly string[];
-    /** The path under which they are, such as `/cellar/`. */
-    readonly prefix?: string;
-  },
-): Promise<string> {
-  const { dir, remove } = await makeTempDir();
-  const port = await freePort();
-  const prefix = options.prefix ?? '/';
-  await mkdir(join(dir, 'temp'));
-  await writeFile(join(dir, 'nginx.conf'), configuration(options.nodes, { port, prefix }));
-  const child = spawn(program() ?? 'nginx', ['-p', dir, '-c', 'nginx.conf', '-e', 'stderr'], {
+interface NginxOptions {
+  /** Addresses of two nodes. */
+  readonly nodes: readonly string[];
+  /** The path under which they are, without a slash at the end, such as `/cellar`; none unless told. */
+  readonly prefix?: string;
+}
+
+/**
+ * nginx with `deployedConfiguration`, in front of nodes that live; it ends with the test. Answers the address under which they are, without
+ * a slash at the end.
+ */
+export async function startNginx(t: { after(fn: () => Promise<void>): void }, options: NginxOptions): Promise<string> {
+  const { dir, url, remove } = await write(options);
+  const child = spawn(nginxProgram() ?? 'nginx', ['-p', dir, '-c', 'nginx.conf', '-e', 'stderr'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  t.after(async () => {
-    await ended(child);
-    await remove();
-  });
-  await answering(child, `http://127.0.0.1:${port}/nginx-is-up`);
-  return `http://127.0.0.1:${port}${prefix.replace(/\/$/, '')}`;
-}
-
-/** As docs/many-nodes.md has it. */
-function configuration(nodes: readonly string[], { port, prefix }: { port: number; prefix: string }): string {
-  const servers = nodes.map((node) => `    server ${new URL(node).host} max_fails=0;`);
-  const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `  ${name}_temp_path temp/${name};`);
-  const location = (where: string, retry: string): string =>
-    `    location ${where} { proxy_pass http://nodes${prefix === '/' ? '' : '$stripped$is_args$args'}; proxy_next_upstream ${retry}; }`;
-  return `daemon off;
-${process.getuid?.() === 0 ? 'user root;' : ''}
-worker_processes 1;
-pid nginx.pid;
-events { worker_connections 512; }
-http {
-${temps.join('\n')}
-  access_log off;
-  upstream nodes {
-${servers.join('\n')}
-    keepalive 32;
-  }
-  map $uri $stripped { "~^${prefix}(?<rest>.*)$" "/$rest"; }
-  server {
-    listen 127.0.0.1:${port};
-    client_max_body_size 0;
-    proxy_http_version 1.1;
-    proxy_set_header Connection "";
-    proxy_set_header Host $http_host;
-    proxy_set_header X-Forwarded-For $remote_addr;
-    proxy_set_header X-Forwarded-Proto $scheme;
-    location = /nginx-is-up { return 204; }
-${location(prefix, 'error timeout http_503')}
-${location(`~ ^${prefix}(.*/)?legacy/?$`, 'error timeout http_503 non_idempotent')}
-  }
-}
-`;
-}
-
-async function answering(child: ChildProcess, url: string): Promise<void> {
   let complaint = '';
-  child.stderr?.on('data', (text: Buffer) => {
+  child.stderr.on('data', (text: Buffer) => {
     complaint += text.toString();
   });
-  for (;;) {
+  t.after(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exit;
+    }
+    await remove();
+  });
+  while ((await fetch(`${url}/livez`).catch(() => undefined))?.status !== 200) {
     if (child.exitCode !== null) throw new Error(`nginx ended: ${complaint}`);
-    const answer = await fetch(url).catch(() => undefined);
-    if (answer?.status === 204) return;
     await new Promise(setImmediate);
   }
+  return url;
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exit;
+/**
+ * The folder of a `nginx.conf` that is `deploy/nginx.conf`, with addresses and paths of this machine put in, a prefix as its comments tell,
+ * and nothing else changed.
+ */
+export async function deployedConfiguration(
+  t: { after(fn: () => Promise<void>): void },
+  options: NginxOptions,
+): Promise<string> {
+  const { dir, remove } = await write(options);
+  t.after(remove);
+  return dir;
 }
 
-function program(): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
-  return folders.map((folder) => join(folder, 'nginx')).find((path) => existsSync(path));
+async function write({ nodes, prefix = '' }: NginxOptions) {
+  const { dir, remove } = await makeTempDir();
+  const port = await freePort();
+  await mkdir(join(dir, 'temp'));
+  const temps = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path temp/${name};`);
+  const uploads = 'location ~ ^/(?:.*/)?legacy/?$ {';
+  const replace: readonly (readonly [string, string])[] = [
+    ['pid /tmp/nginx.pid;', `pid nginx.pid; daemon off;${process.getuid?.() === 0 ? ' user root;' : ''}`],
+    ['worker_processes auto;', 'worker_processes 1;'],
+    ['access_log /dev/stdout timed;', `access_log off; ${temps.join(' ')}`],
+    ['listen 8080;', `listen 127.0.0.1:${port};`],
+    ...nodes.map((node, index) => [`server node-${index + 1}:8085 `, `server ${new URL(node).host} `] as const),
+    ...(prefix === ''
+      ? []
+      : ([
+          ['location / {\n      proxy_pass http://nodes;', `location ${prefix}/ {\n      proxy_pass http://nodes/;`],
+          [uploads, `${uploads} rewrite ^${prefix}(/.*)$ $1 break;`],
+        ] as const)),
+  ];
+  let text = await readFile(`${DEPLOY}nginx.conf`, 'utf8');
+  for (const [from, to] of replace) {
+    if (text.split(from).length !== 2) throw new Error(`deploy/nginx.conf has not once: ${from}`);
+    text = text.replace(from, () => to);
+  }
+  await writeFile(join(dir, 'nginx.conf'), text);
+  return { dir, remove, url: `http://127.0.0.1:${port}${prefix}` };
 }
 
 async function freePort(): Promise<number> {
