@@ -11,6 +11,14 @@ export function* findUpstreamPage(repository: string, name: ProjectName): Script
   return row?.body;
 }
 
+/** The serial (`X-PyPI-Last-Serial`) of the answer that is kept of an upstream's project, where the upstream gives any. */
+export function* findSerial(repository: string, name: ProjectName): Script<number | undefined> {
+  const row = yield* first(
+    sql.selectFrom('project').select('serial').where('name', '=', name).where('repository', '=', repository),
+  );
+  return row?.serial ?? undefined;
+}
+
 /** What is to be remembered of an upstream's answer. */
 export interface PageRecord {
   readonly repository: string;

@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { findProjectState, type ProjectState } from '../catalog/project-state.ts';
 import { findHoldings } from '../catalog/stored-files.ts';
-import { findUpstreamPage, rememberPage, renewPage } from '../catalog/upstream-pages.ts';
+import { findSerial, findUpstreamPage, rememberPage, renewPage } from '../catalog/upstream-pages.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
@@ -36,7 +36,8 @@ const SOONEST_MS = 1_000;
 type Answer = ProjectDetail | { readonly name: ProjectName; readonly absent: true };
 
 /**
- * Asks upstream for a project's page and remembers the answer, all or nothing. Throws `upstream-unavailable`,
+ * Asks upstream for a project's page and remembers the answer, all or nothing; an answer that is older than the kept one (by its serial) is
+ * held until it has stayed so for `confirmForMs`. Throws `upstream-unavailable`,
  * `upstream-timeout`; what is kept is then untouched. `turn`: where several nodes could ask.
  */
 export async function refreshPage(
@@ -83,11 +84,19 @@ async function remember(
     const before = yield* findProjectState(upstream.name, name);
     const text = before?.present === true ? yield* findUpstreamPage(upstream.name, name) : undefined;
     const holdings = yield* findHoldings(upstream.name, name);
-    const merged = mergePage(text === undefined ? undefined : (JSON.parse(text) as KnownPage), answer, {
-      now,
-      confirmForMs: parts.confirmForMs,
-      stored: new Set(holdings.files.keys()),
-    });
+    const known = text === undefined ? undefined : (JSON.parse(text) as KnownPage);
+    const keptSerial = more.serial === undefined ? undefined : yield* findSerial(upstream.name, name);
+    const isOlder = keptSerial !== undefined && Number(more.serial) < keptSerial;
+    const heldSince = before?.suspectSince ?? now;
+    // An edge that is behind: it must not take back a yank or a quarantine. If it stays so, somebody has changed the upstream.
+    const isHeld = known !== undefined && isOlder && now - heldSince < parts.confirmForMs;
+    const merged = isHeld
+      ? { page: known, suspectSince: heldSince, empty: false }
+      : mergePage(known, answer, {
+          now,
+          confirmForMs: parts.confirmForMs,
+          stored: new Set(holdings.files.keys()),
+        });
     const body = JSON.stringify(merged.page);
     const isSame = before?.present === !merged.empty && (merged.empty || body === text);
     const revision = yield* rememberPage({
@@ -97,7 +106,7 @@ async function remember(
       status: merged.page.status,
       statusReason: merged.page.statusReason,
       etag: more.etag,
-      serial: more.serial,
+      serial: isHeld ? keptSerial : more.serial,
       checkedAt: now,
       freshUntil:
         now + freshFor(parts, merged.empty, merged.suspectSince === undefined ? undefined : now - merged.suspectSince),
@@ -114,7 +123,7 @@ async function remember(
   if (suspectSince !== undefined) {
     log.warn(
       { upstream: upstream.name, project: name },
-      'files have vanished from an upstream page; it is held as suspect',
+      'files have vanished from an upstream page, or it is older than the kept one; it is held as suspect',
     );
   }
 }

@@ -63,7 +63,6 @@ export interface LegacyDocument {
   readonly scope: 'all' | 'one';
   /** Of `release`, when it can be had. */
   readonly metadata?: CoreMetadata;
-  readonly lastSerial?: number;
   /** The absolute address of a file. One client compares it with the address on the project page. */
   readonly fileUrl: (file: DistributionFile) => string;
 }
@@ -75,7 +74,8 @@ export function renderLegacyJson(document: LegacyDocument): Buffer {
   return Buffer.from(
     JSON.stringify({
       info: legacyInfo(document),
-      last_serial: document.lastSerial ?? 0,
+      // Ours would say nothing to a mirror that compares it with the public index's.
+      last_serial: 0,
       ...(scope === 'all' ? { releases: Object.fromEntries(releases.map((each) => [each.version, files(each)])) } : {}),
       urls: files(release),
       vulnerabilities: [],
