@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import type { BegunBlob, BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskStore } from './disk-store.ts';
-import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
+import { BlobNotFoundError, SpoolGoneError, StorageUnavailableError } from './errors.ts';
 import { Spool } from './spool.ts';
 
 /** A store far away. */
@@ -70,19 +70,22 @@ export class CachedStore implements BlobStore {
   }
 
   async send(digest: Digest, range: ByteRange, out: Writable): Promise<void> {
-    const copy = await this.#copy(digest, range);
-    const spool = copy ? undefined : await this.#filling(digest, range);
-    if (copy) await copy.send(out);
-    else if (spool) await follow(spool, range, out);
+    const here = await this.#here(digest, range);
+    if (here) await here.send(out);
     else await this.#remote.send(digest, range, out);
   }
 
   async begin(blob: BlobStat, range: ByteRange): Promise<BegunBlob> {
-    const copy = await this.#copy(blob.digest, range);
+    return (await this.#here(blob.digest, range, blob.size)) ?? (await this.#remote.begin(blob, range));
+  }
+
+  /** From the copy, or from the one that is being made; `undefined` when there is neither. */
+  async #here(digest: Digest, range: ByteRange, size?: number): Promise<BegunBlob | undefined> {
+    const copy = await this.#copy(digest, range);
     if (copy) return copy;
-    const spool = await this.#filling(blob.digest, range, blob.size);
-    if (!spool) return await this.#remote.begin(blob, range);
-    return { send: (out) => follow(spool, range, out), close: () => {} };
+    const spool = await this.#filling(digest, range, size);
+    // One that has just been finished may be closed already.
+    return spool && (followed(spool, range) ?? (await this.#copy(digest, range)));
   }
 
   /** `undefined` when there is no copy, or it has vanished. */
@@ -245,9 +248,24 @@ export class CachedStore implements BlobStore {
   }
 }
 
-async function follow(spool: Spool, range: ByteRange, out: Writable): Promise<void> {
-  const { sent, closed } = await spool.send(range, out);
-  if (!closed && sent !== range.end + 1 - range.start) throw new RangeError(`bytes ${range.start}-${range.end}`);
+/** The spool's bytes, held from now on: it may be finished and closed before they are sent. `undefined` when it is closed. */
+function followed(spool: Spool, range: ByteRange): BegunBlob | undefined {
+  let letGo: () => void;
+  try {
+    letGo = spool.hold();
+  } catch (error) {
+    if (error instanceof SpoolGoneError) return undefined;
+    throw error;
+  }
+  const send = async (out: Writable): Promise<void> => {
+    try {
+      const { sent, closed } = await spool.send(range, out);
+      if (!closed && sent !== range.end + 1 - range.start) throw new RangeError(`bytes ${range.start}-${range.end}`);
+    } finally {
+      letGo();
+    }
+  };
+  return { send, close: letGo };
 }
 
 function writer(spool: Spool): Writable {

@@ -90,37 +90,32 @@ export class DiskStore implements BlobStore {
   }
 
   async send(digest: Digest, range: ByteRange, out: Writable): Promise<void> {
-    const small = this.#small.get(digest) ?? (await this.#readOrSend(digest, range, out));
-    if (!small) return;
-    checkRange(range, small.length);
-    await sendWhole(small.subarray(range.start, range.end + 1), out);
+    const begun = await this.begin({ digest }, range);
+    await begun.send(out);
   }
 
-  /** A small blob's bytes, remembered from now on; of a large one the range is sent. */
-  async #readOrSend(digest: Digest, range: ByteRange, out: Writable): Promise<Buffer | undefined> {
+  /** What has begun is sent, though the blob is deleted before. */
+  async begin({ digest }: Pick<BlobStat, 'digest'>, range: ByteRange): Promise<BegunBlob> {
+    const known = this.#small.get(digest);
+    if (known) return inMemory(known, range);
     const blob = await this.#open.open(digest, this.#path(digest)).catch(this.#missing(digest));
     try {
-      if (blob.size <= STEP_BYTES) return await this.#remember(digest, blob);
+      if (blob.size <= STEP_BYTES) return inMemory(await this.#remember(digest, blob), range);
       checkRange(range, blob.size);
-      const { sent, closed } = await sendBytes(fixed(blob), range, out);
-      if (!closed && sent !== range.end + 1 - range.start) throw shortened(digest);
-      return undefined;
+      blob.file.retain();
+      return fromFile(digest, blob, range);
     } finally {
       blob.file.release();
     }
   }
 
+  /** A small blob's bytes, remembered from now on. */
   async #remember(digest: Digest, blob: OpenBlob): Promise<Buffer> {
     const bytes = Buffer.allocUnsafeSlow(blob.size);
     const count = await blob.file.read(bytes, blob.size, 0);
     if (count !== blob.size) throw shortened(digest);
     if (this.#open.isCurrent(digest, blob)) this.#small.set(digest, bytes);
     return bytes;
-  }
-
-  async begin({ digest }: BlobStat, range: ByteRange): Promise<BegunBlob> {
-    if (!this.#small.has(digest) && (await this.stat(digest)) === undefined) throw new BlobNotFoundError(digest);
-    return { send: (out) => this.send(digest, range, out), close: () => {} };
   }
 
   async stat(digest: Digest): Promise<BlobStat | undefined> {
@@ -189,6 +184,25 @@ export class DiskStore implements BlobStore {
       throw new BlobNotFoundError(digest, { cause: error });
     };
   }
+}
+
+function inMemory(bytes: Buffer, range: ByteRange): BegunBlob {
+  checkRange(range, bytes.length);
+  return { send: (out) => sendWhole(bytes.subarray(range.start, range.end + 1), out), close: () => {} };
+}
+
+/** The bytes of a file that is held until they are sent. */
+function fromFile(digest: Digest, blob: OpenBlob, range: ByteRange): BegunBlob {
+  const release = (): void => blob.file.release();
+  const send = async (out: Writable): Promise<void> => {
+    try {
+      const { sent, closed } = await sendBytes(fixed(blob), range, out);
+      if (!closed && sent !== range.end + 1 - range.start) throw shortened(digest);
+    } finally {
+      release();
+    }
+  };
+  return { send, close: release };
 }
 
 function fixed({ file, size }: OpenBlob): {

@@ -99,6 +99,28 @@ test('what is asked for a second time is copied once, however many ask, and then
   await store.close();
 });
 
+test('who has begun gets the bytes, though the copy under way is finished, or is removed, before they are sent', async (t) => {
+  const { dir, remote, open } = await bench(t);
+  const bytes = Buffer.alloc(200_000, 'hot ');
+  const blob = await spooled(dir, bytes);
+  await remote.put(blob);
+  const store = await open();
+  await sent(store, blob.digest, whole(bytes));
+  const following = await store.begin(blob, whole(bytes));
+  await store.idle();
+  const copied = await store.begin(blob, whole(bytes));
+  await store.delete(blob.digest);
+  await rm(join(dir, 'cache'), { recursive: true });
+  for (const begun of [following, copied]) {
+    const out = new PassThrough();
+    const received = buffer(out);
+    await begun.send(out);
+    out.end();
+    assert.ok((await received).equals(bytes));
+  }
+  await store.close();
+});
+
 test('the copies never take more room than allowed, and the least used go first', async (t) => {
   const { dir, open } = await bench(t);
   const store = await open({}, 1000);

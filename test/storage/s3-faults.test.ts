@@ -118,7 +118,7 @@ function faults(engine: S3Engine): void {
 
   test('a store that falls silent in the middle is given up and asked again', async (t) => {
     const { dir, proxy, open } = await bench(t);
-    const store = await open({ ...HASTY, idleMs: 150 });
+    const store = await open({ ...HASTY, idleMs: 1000 });
     const blob = await spooled(dir, BYTES);
     await store.put(blob);
     proxy.order({ fault: { kind: 'stall', after: 200_000 }, when: ({ method }) => method === 'GET', times: 1 });
