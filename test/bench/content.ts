@@ -8,6 +8,8 @@ export interface BenchProject {
   readonly name: string;
   readonly filename: string;
   readonly path: string;
+  readonly version: string;
+  readonly sha256: string;
 }
 
 const KB = 1000;
@@ -45,6 +47,19 @@ export async function writeIndex(root: string): Promise<ReadonlyMap<string, Benc
   const projects = new Map<string, BenchProject>();
   for (const wanted of [...Object.values(SINGLES), ...closure()]) {
     projects.set(wanted.name, await writeProject(root, wanted));
+  }
+  return projects;
+}
+
+/** What a lock of the usual size needs. */
+export const MIRRORED = { count: 100, bytes: 3 * MB };
+
+/** Writes the projects of that lock below `root`, to be mirrored. */
+export async function mirroredProjects(root: string): Promise<readonly BenchProject[]> {
+  const projects: BenchProject[] = [];
+  for (let index = 0; index < MIRRORED.count; index += 1) {
+    const listed = LISTED[index % LISTED.length] ?? 1;
+    projects.push(await writeProject(root, { name: `mirrored-${index}`, bytes: MIRRORED.bytes, listed }));
   }
   return projects;
 }
@@ -90,7 +105,8 @@ async function writeProject(root: string, { name, bytes, listed, requires = [] }
   await writeFile(join(folder, 'index.html'), html);
   await writeFile(join(folder, newest.filename), newest.bytes);
   await writeFile(join(folder, `${newest.filename}.metadata`), newest.metadata);
-  return { name, filename: newest.filename, path: join(folder, newest.filename) };
+  const { filename, version, sha256 } = newest;
+  return { name, filename, version, sha256, path: join(folder, filename) };
 }
 
 /** An earlier release, which is on the page and nowhere else. */

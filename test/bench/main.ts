@@ -15,6 +15,7 @@ import { closure } from './scenarios/closure.ts';
 import { coldFile, manyClients, stampede } from './scenarios/cold-file.ts';
 import { hangingUpstream } from './scenarios/hanging-upstream.ts';
 import { hotFiles } from './scenarios/hot-files.ts';
+import { mirror } from './scenarios/mirror.ts';
 import { pages } from './scenarios/pages.ts';
 import { postgres } from './scenarios/postgres.ts';
 import { start } from './scenarios/start.ts';
@@ -35,6 +36,7 @@ const SCENARIOS: readonly Scenario[] = [
   bundles,
   postgres,
   twoNodes,
+  mirror,
 ];
 const NAMES = SCENARIOS.map(({ name }) => name);
 

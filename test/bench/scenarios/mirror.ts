@@ -1,0 +1,69 @@
+import { rm, writeFile } from 'node:fs/promises';
+import type { Bench } from '../bench.ts';
+import { MIRRORED, mirroredProjects } from '../content.ts';
+import { run } from '../run.ts';
+import { compare, type Line, type Scenario, shown } from '../scenario.ts';
+import type { BenchServer } from '../server.ts';
+
+const AT_ONCE = 8;
+const MOST = 1.3;
+
+/** A lock of a hundred wheels made outage-proof, beside curl that fetches the same files to the same disk. */
+export const mirror: Scenario = {
+  name: 'mirror',
+  run: async (bench) => {
+    const projects = await mirroredProjects(bench.root);
+    const upstream = await bench.upstream();
+    const lock = projects.map(({ name, version, sha256 }) => `${name}==${version} --hash=sha256:${sha256}\n`).join('');
+    const { ours, beside, ratio } = await compare(bench.effort.rounds, {
+      ours: async () => {
+        const server = await bench.server({ upstream: `${upstream.url}/simple/` });
+        await bench.breakIn(server);
+        const begun = performance.now();
+        await mirrored(server, lock);
+        const seconds = (performance.now() - begun) / 1000;
+        await server.program.stop();
+        return seconds;
+      },
+      beside: () =>
+        fetched(
+          bench,
+          projects.map(({ name, filename }) => `${upstream.url}/simple/${name}/${filename}`),
+        ),
+    });
+    const line: Line = {
+      what: `mirroring ${MIRRORED.count} wheels of ${MIRRORED.bytes / 1e6} MB`,
+      ours: shown(ours, 's'),
+      beside: `curl, ${AT_ONCE} at a time ${shown(beside, 's')}`,
+      ratio,
+      goal: `≤ ${MOST} × curl`,
+      met: ratio <= MOST,
+    };
+    return [line];
+  },
+};
+
+/** Runs the job to its end. Throws unless it stored everything. */
+async function mirrored({ url, token }: BenchServer, lock: string): Promise<void> {
+  const headers = { Authorization: `Bearer ${token}`, 'Content-Type': 'text/plain' };
+  const answer = await fetch(`${url}/admin/mirror?name=requirements.txt`, { method: 'POST', headers, body: lock });
+  const at = answer.headers.get('location');
+  if (answer.status !== 202 || at === null) throw new Error(`no job was begun: ${await answer.text()}`);
+  // Its events end when it does.
+  await (await fetch(`${url}${at}/events`, { headers })).text();
+  const job = (await (await fetch(url + at, { headers })).json()) as { state: string; counts: { stored?: number } };
+  if (job.state !== 'succeeded' || job.counts.stored !== MIRRORED.count) throw new Error(JSON.stringify(job));
+}
+
+async function fetched(bench: Bench, urls: readonly string[]): Promise<number> {
+  const folder = bench.folder();
+  const list = `${folder}.curl`;
+  await writeFile(list, urls.map((url) => `url = "${url}"\nremote-name\n`).join(''));
+  const many = ['--parallel', '--parallel-immediate', '--parallel-max', String(AT_ONCE)];
+  const { seconds } = await run('curl', [
+    ...['-sSf', '--no-progress-meter', '--create-dirs', '--output-dir', folder, ...many, '-K', list],
+  ]);
+  await rm(folder, { recursive: true });
+  await rm(list);
+  return seconds;
+}
