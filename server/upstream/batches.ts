@@ -1,4 +1,4 @@
-import { giveStep, takeStep } from '../../storage/buffer-pool.ts';
+import { giveShared, takeShared } from '../../storage/buffer-pool.ts';
 
 interface Batch {
   readonly buffer: Buffer;
@@ -63,7 +63,7 @@ class Batches {
     if (batch === undefined || batch.filled === batch.buffer.length) {
       // A slow source's pieces are written one by one.
       const isAhead = this.#writing !== undefined;
-      batch = { buffer: takeStep(isAhead ? Number.POSITIVE_INFINITY : chunk.length - from), filled: 0 };
+      batch = { buffer: takeShared(isAhead ? Number.POSITIVE_INFINITY : chunk.length - from), filled: 0 };
       this.#waiting.push(batch);
     }
     const count = chunk.copy(batch.buffer, batch.filled, from);
@@ -92,7 +92,7 @@ class Batches {
       try {
         goesOn = await this.#write(batch.buffer.subarray(0, batch.filled));
       } finally {
-        giveStep(batch.buffer);
+        giveShared(batch.buffer);
         if (!goesOn) this.#giveUp();
       }
       if (!goesOn) return false;
@@ -105,6 +105,6 @@ class Batches {
 
   #giveUp(): void {
     this.#isOver = true;
-    for (const { buffer } of this.#waiting.splice(0)) giveStep(buffer);
+    for (const { buffer } of this.#waiting.splice(0)) giveShared(buffer);
   }
 }

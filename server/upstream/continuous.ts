@@ -30,7 +30,7 @@ export async function* continuous(parts: ContinuousParts, first: Download, from:
     let at = download.offset;
     let failure: unknown;
     try {
-      for await (const chunk of download.body as AsyncIterable<Buffer>) {
+      for await (const chunk of download.body) {
         const fresh = chunk.subarray(Math.max(0, position - at));
         at += chunk.length;
         if (fresh.length === 0) continue;

@@ -1,10 +1,11 @@
-import { type Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { Clock } from '../clock.ts';
 import { refusal } from './answers.ts';
 import { discard, drop } from './body.ts';
 import { within } from './deadline.ts';
-import { UpstreamError, upstreamErrorOf } from './errors.ts';
+import { UpstreamError } from './errors.ts';
+import { FileBody } from './file-body.ts';
 import { mediaTypeOf } from './index-page.ts';
 import type { Download } from './upstream.ts';
 import type { Web, WebResponse } from './web.ts';
@@ -27,9 +28,6 @@ export interface FileParts {
   /** For each pause in the body. */
   readonly idleTimeoutMs: number;
 }
-
-// Lets the network run ahead of the disk by this much.
-const AHEAD_BYTES = 1024 * 1024;
 
 /** The head of a file, tried once, and its body to come; `'absent'` for 404 and 410. Throws `UpstreamError`. */
 export async function requestFile(parts: FileParts, file: FileRequest): Promise<Download | 'absent'> {
@@ -76,11 +74,10 @@ async function read(
   const length = headers['content-length'];
   const told = part ? part[2] : length;
   const size = told === undefined || told === '*' || isPacked ? undefined : Number(told);
-  const watched = watch(body, parts);
   const validatorNow = validatorOf(response);
   return {
     offset: part ? asked : 0,
-    body: isPacked ? unpacked(watched) : watched,
+    body: new FileBody(isPacked ? unpacked(body) : body, parts),
     ...(size === undefined ? {} : { size }),
     ...(validatorNow === undefined ? {} : { validator: validatorNow }),
   };
@@ -112,49 +109,6 @@ function isCompressed({ headers }: WebResponse, filename: string): boolean {
 function validatorOf({ headers }: WebResponse): string | undefined {
   const { etag } = headers;
   return etag !== undefined && !etag.startsWith('W/') ? etag : headers['last-modified'];
-}
-
-/** The body, broken off when it pauses for too long while somebody wants more of it. Destroying it lets go of the connection. */
-function watch(source: Readable, { clock, idleTimeoutMs }: FileParts): Readable {
-  const closed = new AbortController();
-  let lastAt = clock.nowMs();
-  let failure: UpstreamError | null = null;
-  const watched = new Transform({
-    writableHighWaterMark: AHEAD_BYTES,
-    // What is ready to be read is lost when a stream fails: never more than the chunk that is being taken.
-    readableHighWaterMark: 1,
-    transform(chunk, _encoding, callback) {
-      lastAt = clock.nowMs();
-      callback(null, chunk);
-    },
-    flush(callback) {
-      callback(failure);
-    },
-    destroy(error, callback) {
-      closed.abort();
-      drop(source);
-      callback(error);
-    },
-  });
-  source.on('error', (error) => {
-    // What came before the failure is good, and need not be asked for again.
-    failure = upstreamErrorOf(error);
-    watched.end();
-  });
-  source.pipe(watched);
-  const keepWatch = async (): Promise<void> => {
-    while (!closed.signal.aborted) {
-      // A reader that takes nothing is no pause of the upstream's.
-      if (watched.writableNeedDrain || watched.readableLength > 0) lastAt = clock.nowMs();
-      const left = lastAt + idleTimeoutMs - clock.nowMs();
-      if (left <= 0) watched.destroy(new UpstreamError('timeout', 'the file stopped coming'));
-      else await clock.sleep(left, closed.signal);
-    }
-  };
-  keepWatch().catch(() => {
-    // The sleep was broken off because the body is done.
-  });
-  return watched;
 }
 
 function unpacked(packed: Readable): Readable {

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { UpstreamError, upstreamErrorOf } from './errors.ts';
 import { requestFile } from './file-request.ts';
@@ -44,7 +43,7 @@ export class FileSource {
     try {
       const download = await this.#fromAnywhere(target, options);
       if (download === 'absent') leave();
-      else whenClosed(download.body, leave);
+      else download.body.whenClosed(leave);
       return download;
     } catch (error) {
       leave();
@@ -124,9 +123,4 @@ export class FileSource {
       throw error;
     }
   }
-}
-
-function whenClosed(body: Readable, then: () => void): void {
-  if (body.closed) then();
-  else body.once('close', then);
 }

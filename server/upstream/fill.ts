@@ -141,7 +141,6 @@ export class Fill {
     const download = await upstream.download(target, { signal });
     this.#download = download;
     const { size } = download;
-    download.body.on('error', () => {}); // told to whoever reads it, but nobody may be yet
     if (size !== undefined && size > maxBytes) throw tooLarge(target.filename, maxBytes, download);
     if (expected.sha256 === undefined && expected.size !== undefined && size !== undefined && size !== expected.size) {
       download.body.destroy();
@@ -301,9 +300,7 @@ export class Fill {
     this.#unread = undefined;
     if (unread) return unread;
     const { upstream, target } = this.#request;
-    const download = await upstream.download(target, { signal: this.#parts.signal });
-    download.body.on('error', () => {}); // as above
-    return download;
+    return await upstream.download(target, { signal: this.#parts.signal });
   }
 
   #become(phase: Phase): void {

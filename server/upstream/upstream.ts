@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
 import type { Digest } from '../../storage/digest.ts';
 import type { ProjectName } from '../model/project-name.ts';
+import type { FileBody } from './file-body.ts';
 
 /** A project page as an upstream sent it: decompressed, bounded in size, of a content type that we can read. */
 export interface UpstreamPage {
@@ -31,8 +31,8 @@ export interface Download {
   readonly offset: number;
   /** Length of the whole file, when the upstream tells it. */
   readonly size?: number;
-  /** Raw bytes, as sent with `Accept-Encoding: identity`. The caller ends or destroys it. A short body is an error of the stream. */
-  readonly body: Readable;
+  /** Raw bytes, as sent with `Accept-Encoding: identity`. The caller reads it to its end or destroys it. A short body fails. */
+  readonly body: FileBody;
 }
 
 /** `slow`: something has been asked for longer than a client should wait, and nothing has answered since. */

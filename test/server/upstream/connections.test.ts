@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { proxiesOfEnvironment, proxyFor } from '../../../server/upstream/proxy.ts';
 import { selfSigned } from '../../support/certificate.ts';
@@ -33,7 +34,7 @@ test('https is not left for http by a page, and by a file only when its digest i
   const { signal } = new AbortController();
   await assert.rejects(upstream.download(target, { signal }), problem('upstream-unavailable', /from https to http/));
   const { body } = await upstream.download({ ...target, sha256: wheel.sha256 }, { signal });
-  assert.deepEqual(Buffer.concat(await body.toArray()), wheel.bytes);
+  assert.deepEqual(await buffer(body), wheel.bytes);
 });
 
 test('a name that cannot be resolved and TLS where there is none are outages', async (t) => {

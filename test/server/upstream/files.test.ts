@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
@@ -19,8 +19,8 @@ function target(up: FakeUpstream, options: { sha256?: false; filename?: string }
   return { project: DEMO, filename, url, ...(options.sha256 === false ? {} : { sha256: wheel.sha256 }) };
 }
 
-async function bytesOf(body: Readable): Promise<Buffer> {
-  return Buffer.concat(await body.toArray());
+async function bytesOf(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  return await buffer(body);
 }
 
 async function theFile(download: Download): Promise<void> {
