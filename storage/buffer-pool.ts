@@ -9,21 +9,35 @@ export const SMALL_STEP_BYTES = 64 * 1024;
  */
 export class BufferPool {
   readonly #bytes: number;
+  readonly #isShared: boolean;
   readonly #most: number;
   readonly #fewest: number;
   #free: Buffer[] = [];
   #lent = 0;
 
-  /** `most`: unused buffers that are held on to while others are in use; `fewest`: once none is. */
-  constructor(options: { readonly bytes: number; readonly most: number; readonly fewest: number }) {
+  /**
+   * `most`: unused buffers that are held on to while others are in use; `fewest`: once none is; `shared`: their memory is seen by other
+   * threads that they are handed to.
+   */
+  constructor(options: {
+    readonly bytes: number;
+    readonly most: number;
+    readonly fewest: number;
+    readonly shared?: true;
+  }) {
     this.#bytes = options.bytes;
+    this.#isShared = options.shared === true;
     this.#most = options.most;
     this.#fewest = options.fewest;
   }
 
   take(): Buffer {
     this.#lent += 1;
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#bytes);
+    return this.#free.pop() ?? this.#make();
+  }
+
+  #make(): Buffer {
+    return this.#isShared ? Buffer.from(new SharedArrayBuffer(this.#bytes)) : Buffer.allocUnsafeSlow(this.#bytes);
   }
 
   /** Only for a buffer of this pool that nobody reads any more. */
@@ -56,6 +70,25 @@ export function giveStep(buffer: Buffer): void {
 /** Says that a buffer of `takeStep` will not come back, because somebody may still read it. */
 export function loseStep(buffer: Buffer): void {
   poolOf(buffer).lose();
+}
+
+// For bytes on their way to the disk, which another thread may write: four for each download.
+const largeShared = new BufferPool({ bytes: STEP_BYTES, most: 64, fewest: 4, shared: true });
+const smallShared = new BufferPool({ bytes: SMALL_STEP_BYTES, most: 64, fewest: 4, shared: true });
+
+/** Like `takeStep`, of memory that other threads can be shown. To be given to `giveShared`, once. */
+export function takeShared(wanted: number): Buffer {
+  return (wanted <= SMALL_STEP_BYTES ? smallShared : largeShared).take();
+}
+
+/** Takes back a buffer of `takeShared` that nobody reads any more. */
+export function giveShared(buffer: Buffer): void {
+  (buffer.length === SMALL_STEP_BYTES ? smallShared : largeShared).give(buffer);
+}
+
+/** Is the memory of `bytes` such that other threads can be shown it? */
+export function isShared({ buffer }: Uint8Array): boolean {
+  return buffer instanceof SharedArrayBuffer;
 }
 
 function poolOf(buffer: Buffer): BufferPool {

@@ -10,6 +10,8 @@ import { DigestMismatchError, SpoolGoneError, SpoolLimitError } from './errors.t
 import { codeOf, fileError } from './file-errors.ts';
 import { type ByteSource, type OpenRange, readBytes, type Sent, sendBytes } from './send-bytes.ts';
 import { type ExtraHash, SpoolHashes } from './spool-hashes.ts';
+import type { FileHashes } from './spool-orders.ts';
+import { SpoolWriter } from './spool-writer.ts';
 
 const SUFFIX = '.spool';
 
@@ -27,7 +29,7 @@ export interface SpoolOptions {
 export class Spool {
   readonly path: string;
   readonly #file: Descriptor;
-  readonly #hashes: SpoolHashes;
+  readonly #writer: SpoolWriter;
   readonly #maxBytes: number;
   #size = 0;
   #state: 'writing' | 'finished' | 'discarded' = 'writing';
@@ -36,16 +38,17 @@ export class Spool {
   #lastWrite: Promise<void> = Promise.resolve();
   #growth = Promise.withResolvers<void>();
 
-  private constructor(path: string, file: Descriptor, hashes: SpoolHashes, maxBytes: number) {
+  private constructor(path: string, file: Descriptor, writer: SpoolWriter, maxBytes: number) {
     this.path = path;
     this.#file = file;
-    this.#hashes = hashes;
+    this.#writer = writer;
     this.#maxBytes = maxBytes;
   }
 
   /** Makes the folder if need be. Throws `StorageFullError`, `StorageUnavailableError`. */
   static async create(dir: string, options: SpoolOptions): Promise<Spool> {
-    const hashes = await SpoolHashes.create(options.extraHash ?? []);
+    const { extraHash = [], maxBytes } = options;
+    const hashes = await SpoolHashes.create(extraHash);
     const path = join(dir, `${randomUUID()}${SUFFIX}`);
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
     try {
@@ -54,7 +57,7 @@ export class Spool {
         await mkdir(dir, { recursive: true });
         return await Descriptor.open(path, flags);
       });
-      return new Spool(path, file, hashes, options.maxBytes);
+      return new Spool(path, file, new SpoolWriter(file, hashes, extraHash), maxBytes);
     } catch (error) {
       throw fileError('creating a spool', error);
     }
@@ -85,9 +88,8 @@ export class Spool {
     if (this.#state !== 'writing') throw this.#failure ?? new SpoolGoneError('the spool is finished');
     if (this.#size + chunk.length > this.#maxBytes) throw new SpoolLimitError(this.#maxBytes);
     if (chunk.length === 0) return;
-    this.#hashes.update(chunk);
     try {
-      await this.#file.write(chunk, this.#size);
+      await this.#writer.append(chunk, this.#size);
     } catch (error) {
       throw fileError('writing a spool', error);
     }
@@ -103,8 +105,9 @@ export class Spool {
     if (this.#state === 'finished') throw new SpoolGoneError('the spool is finished');
     try {
       await this.#lastWrite;
-      if (this.#state === 'discarded') throw this.#failure;
-      const { digest, extra } = this.#hashes.finish();
+      this.#refuseDiscarded();
+      const { digest, extra } = await this.#hashed();
+      this.#refuseDiscarded();
       if (expected !== undefined && digest !== expected) throw new DigestMismatchError(expected, digest);
       this.#extra = extra;
       this.#state = 'finished';
@@ -114,6 +117,18 @@ export class Spool {
     } catch (error) {
       await this.discard(error instanceof Error ? error : undefined);
       throw error;
+    }
+  }
+
+  #refuseDiscarded(): void {
+    if (this.#state === 'discarded') throw this.#failure;
+  }
+
+  async #hashed(): Promise<FileHashes> {
+    try {
+      return await this.#writer.finish();
+    } catch (error) {
+      throw fileError('hashing a spool', error);
     }
   }
 
@@ -137,6 +152,7 @@ export class Spool {
       this.#failure = reason ?? new SpoolGoneError('the spool was discarded');
       this.#wake();
       await this.#lastWrite.catch(() => {});
+      this.#writer.abandon();
       this.#file.release();
     }
     await unlink(this.path).catch((error: unknown) => {

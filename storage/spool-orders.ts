@@ -1,0 +1,29 @@
+import type { Digest } from './digest.ts';
+import type { ExtraHash } from './spool-hashes.ts';
+
+/** What is said to the thread that writes large spools. A spool's next order but `abandon` comes after the answer to the last. */
+export type SpoolOrder =
+  | {
+      readonly kind: 'begin';
+      readonly id: number;
+      readonly fd: number;
+      /** Bytes that are in the file already, to be hashed first. */
+      readonly size: number;
+      readonly extra: readonly ExtraHash[];
+    }
+  /** `bytes` is memory that both threads see. */
+  | { readonly kind: 'append'; readonly id: number; readonly bytes: Uint8Array; readonly position: number }
+  | { readonly kind: 'finish'; readonly id: number }
+  | { readonly kind: 'abandon'; readonly id: number };
+
+/** The hashes of all that a spool has. */
+export interface FileHashes {
+  readonly digest: Digest;
+  readonly extra: Partial<Record<ExtraHash, string>>;
+}
+
+/** What the thread answers to each order but `abandon`. */
+export type SpoolAnswer =
+  | { readonly id: number; readonly done: true }
+  | { readonly id: number; readonly hashes: FileHashes }
+  | { readonly id: number; readonly failed: { readonly code: string | undefined; readonly message: string } };

@@ -1,0 +1,110 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { SpoolGoneError } from './errors.ts';
+import type { ExtraHash } from './spool-hashes.ts';
+import type { FileHashes, SpoolAnswer, SpoolOrder } from './spool-orders.ts';
+
+type Answered = Exclude<SpoolAnswer, { failed: unknown }>;
+
+/** A system error of the thread, with its code. */
+class ThreadError extends Error {
+  readonly code: string | undefined;
+  constructor({ code, message }: { readonly code: string | undefined; readonly message: string }) {
+    super(message);
+    this.name = 'ThreadError';
+    this.code = code;
+  }
+}
+
+/** One large spool, written and hashed in the thread. One call at a time; after a failure only `abandon` is left. */
+export interface ThreadedWriter {
+  /** Writes `bytes`, which are in shared memory and stay as they are until it settles. Throws the system's error. */
+  append(bytes: Uint8Array, position: number): Promise<void>;
+  /** The hashes of everything. The thread knows nothing of the spool any more. */
+  finish(): Promise<FileHashes>;
+  /** Nothing more will come. The descriptor may be closed once no call is under way. */
+  abandon(): void;
+}
+
+/**
+ * A thread in which large files are hashed and written, so that the event loop does neither: both together take it a millisecond for
+ * each megabyte. It starts with the first large file and is started anew should it ever end.
+ */
+export class SpoolThread {
+  #worker: Worker | undefined;
+  #nextId = 1;
+  readonly #waiting = new Map<number, PromiseWithResolvers<Answered>>();
+
+  /** Takes over the file of descriptor `fd`, which has `size` bytes already. Throws the system's error. */
+  async begin(fd: number, size: number, extra: readonly ExtraHash[]): Promise<ThreadedWriter> {
+    const id = this.#nextId++;
+    await this.#ask({ kind: 'begin', id, fd, size, extra });
+    return {
+      append: async (bytes, position) => {
+        await this.#ask({ kind: 'append', id, bytes, position });
+      },
+      finish: async () => {
+        const answer = await this.#ask({ kind: 'finish', id });
+        if (!('hashes' in answer)) throw new TypeError('the thread that writes spools answered something else');
+        return answer.hashes;
+      },
+      abandon: () => this.#worker?.postMessage({ kind: 'abandon', id } satisfies SpoolOrder),
+    };
+  }
+
+  /** Ends the thread; whoever waits for it is told. The next file starts it anew. */
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    this.#lost(worker, ended());
+    await worker.terminate();
+  }
+
+  #ask(order: Exclude<SpoolOrder, { kind: 'abandon' }>): Promise<Answered> {
+    // A thread that ended has taken with it what it knew of the spools that it wrote.
+    if (this.#worker === undefined && order.kind !== 'begin') return Promise.reject(ended());
+    this.#worker ??= this.#hire();
+    const answer = Promise.withResolvers<Answered>();
+    if (this.#waiting.size === 0) this.#worker.ref();
+    this.#waiting.set(order.id, answer);
+    this.#worker.postMessage(order);
+    return answer.promise;
+  }
+
+  #hire(): Worker {
+    // The compiler rewrites the endings of imports, not of addresses: beside a .ts file stands a .ts file.
+    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    const worker = new Worker(new URL(`./spool-worker.${ending}`, import.meta.url), {
+      // It makes hardly any objects, but each holds on to memory that is shared until it is collected.
+      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 64 },
+    });
+    worker.unref();
+    worker.on('message', (answer: SpoolAnswer) => this.#answered(answer));
+    worker.on('error', (error) => this.#lost(worker, error));
+    worker.on('exit', () => this.#lost(worker, ended()));
+    return worker;
+  }
+
+  #answered(answer: SpoolAnswer): void {
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (this.#waiting.size === 0) this.#worker?.unref();
+    if ('failed' in answer) waiting?.reject(new ThreadError(answer.failed));
+    else waiting?.resolve(answer);
+  }
+
+  #lost(worker: Worker, error: Error): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(error);
+  }
+}
+
+function ended(): Error {
+  return new SpoolGoneError('the thread that writes spools has ended');
+}
+
+/** The thread of this process; `undefined` where there is one processor only, and a second thread would but take turns with the first. */
+export const spoolThread: SpoolThread | undefined = availableParallelism() > 1 ? new SpoolThread() : undefined;

@@ -1,0 +1,59 @@
+import { giveShared, isShared, takeShared } from './buffer-pool.ts';
+import type { Descriptor } from './descriptor.ts';
+import type { ExtraHash, SpoolHashes } from './spool-hashes.ts';
+import type { FileHashes } from './spool-orders.ts';
+import { spoolThread, type ThreadedWriter } from './spool-thread.ts';
+
+// Up to here a file is done before the thread would have heard of it.
+const HAND_OVER_BYTES = 1024 * 1024;
+
+/** Hashes and writes a spool's bytes: here as long as it is small, in a thread of its own once it is large. One call at a time. */
+export class SpoolWriter {
+  readonly #file: Descriptor;
+  readonly #extra: readonly ExtraHash[];
+  readonly #hashes: SpoolHashes;
+  #threaded: ThreadedWriter | undefined;
+
+  /** The descriptor stays the caller's; `hashes` are new ones, `extra` those of them that were asked for. */
+  constructor(file: Descriptor, hashes: SpoolHashes, extra: readonly ExtraHash[]) {
+    this.#file = file;
+    this.#hashes = hashes;
+    this.#extra = extra;
+  }
+
+  /** Appends at `position`, which is where the last call ended. Throws the system's error. */
+  async append(chunk: Uint8Array, position: number): Promise<void> {
+    if (this.#threaded === undefined && position + chunk.length > HAND_OVER_BYTES) {
+      this.#threaded = await spoolThread?.begin(this.#file.fd, position, this.#extra);
+    }
+    if (this.#threaded === undefined) {
+      this.#hashes.update(chunk);
+      await this.#file.write(chunk, position);
+    } else if (isShared(chunk)) await this.#threaded.append(chunk, position);
+    else await appendCopied(this.#threaded, chunk, position);
+  }
+
+  /** The hashes of everything that was appended. Once only. Throws when the thread has ended. */
+  async finish(): Promise<FileHashes> {
+    return this.#threaded === undefined ? this.#hashes.finish() : await this.#threaded.finish();
+  }
+
+  /** Lets go of what it holds besides the descriptor. */
+  abandon(): void {
+    this.#threaded?.abandon();
+  }
+}
+
+async function appendCopied(threaded: ThreadedWriter, chunk: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    const buffer = takeShared(chunk.length - done);
+    const piece = chunk.subarray(done, done + buffer.length);
+    buffer.set(piece);
+    try {
+      await threaded.append(buffer.subarray(0, piece.length), position + done);
+    } finally {
+      giveShared(buffer);
+    }
+    done += piece.length;
+  }
+}

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Descriptor } from '../../storage/descriptor.ts';
+import { DigestMismatchError } from '../../storage/errors.ts';
+import { Spool } from '../../storage/spool.ts';
+import { SpoolHashes } from '../../storage/spool-hashes.ts';
+import { SpoolThread } from '../../storage/spool-thread.ts';
+import { digestOf } from '../support/spooled.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const MB = 1024 * 1024;
+
+function shared(bytes: Buffer): Buffer {
+  const copy = Buffer.from(new SharedArrayBuffer(bytes.length));
+  bytes.copy(copy);
+  return copy;
+}
+
+async function blake2bOf(bytes: Buffer): Promise<string | undefined> {
+  const hashes = await SpoolHashes.create(['blake2b-256']);
+  hashes.update(bytes);
+  return hashes.finish().extra['blake2b-256'];
+}
+
+test('a large spool is written as a small one is: in pieces of any size, of memory of any kind', async (t) => {
+  const dir = await tempDir(t);
+  const bytes = randomBytes(5 * MB + 17);
+  const spool = await Spool.create(dir, { maxBytes: 10 * MB, extraHash: ['md5', 'blake2b-256'] });
+  const out = new PassThrough();
+  const following = spool.send(undefined, out).finally(() => out.end());
+  const received = buffer(out);
+  const sizes = [1, 300_000, 2 * MB, 0, 70_000, 1];
+  let at = 0;
+  for (let piece = 0; at < bytes.length; piece += 1) {
+    const part = bytes.subarray(at, at + (sizes[piece % sizes.length] ?? 1));
+    await spool.write(piece % 2 === 0 ? part : shared(part));
+    at += part.length;
+  }
+  const done = await spool.finish(digestOf(bytes));
+  assert.equal(done.size, bytes.length);
+  assert.ok((await readFile(done.path)).equals(bytes));
+  assert.equal(spool.hashes.md5, createHash('md5').update(bytes).digest('hex'));
+  assert.equal(spool.hashes['blake2b-256'], await blake2bOf(bytes));
+  await following;
+  assert.ok((await received).equals(bytes));
+});
+
+test('a large spool with other bytes than announced is discarded, one that is given up as well', async (t) => {
+  const dir = await tempDir(t);
+  const options = { maxBytes: 10 * MB };
+  const wrong = await Spool.create(dir, options);
+  await wrong.write(randomBytes(2 * MB));
+  await assert.rejects(wrong.finish(digestOf('something else')), DigestMismatchError);
+  const givenUp = await Spool.create(dir, options);
+  const writing = givenUp.write(randomBytes(2 * MB));
+  await turn();
+  await givenUp.discard();
+  await writing;
+  await assert.rejects(givenUp.finish());
+  assert.deepEqual(await readdir(dir), []);
+});
+
+test('what the file system refuses comes back with its code, and a thread that ends fails who waits and is replaced', async (t) => {
+  const path = join(await tempDir(t), 'file');
+  const file = await Descriptor.open(path, constants.O_RDWR | constants.O_CREAT);
+  const readable = await Descriptor.open(path, constants.O_RDONLY);
+  t.after(() => {
+    file.release();
+    readable.release();
+  });
+  const thread = new SpoolThread();
+  const refused = await thread.begin(readable.fd, 0, []);
+  await assert.rejects(refused.append(shared(Buffer.from('x')), 0), { code: 'EBADF' });
+  await assert.rejects(thread.begin(file.fd, 10, []), /shorter/);
+
+  const lost = await thread.begin(file.fd, 0, []);
+  const waiting = assert.rejects(lost.append(shared(Buffer.from('lost')), 0));
+  await thread.close();
+  await waiting;
+  await assert.rejects(lost.finish(), /has ended/);
+
+  const next = await thread.begin(file.fd, 0, []);
+  await next.append(shared(Buffer.from('next')), 0);
+  assert.equal((await next.finish()).digest, digestOf('next'));
+  await thread.close();
+});
