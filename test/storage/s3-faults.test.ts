@@ -127,7 +127,7 @@ function faults(engine: S3Engine): void {
 
   test('a store that says nothing is given up in time, and then only one finds out whether it is back', async (t) => {
     const { dir, proxy, open } = await bench(t);
-    const store = await open({ connectMs: 1000, headMs: 150, idleMs: 20_000, attempts: 4 });
+    const store = await open({ connectMs: 1000, headMs: 1000, idleMs: 20_000, attempts: 4 });
     const blob = await spooled(dir, BYTES);
     await store.put(blob);
     const silent = { kind: 'hold' } as const;
