@@ -24,6 +24,7 @@ export interface ApiRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly json?: unknown;
+  readonly body?: RequestInit['body'];
   /** Statuses besides 2xx that are answers and no failures. */
   readonly accept?: readonly number[];
 }
@@ -56,7 +57,7 @@ export class Client {
   }
 
   /** The response of a request that succeeded; whoever calls reads its body. Throws `CommandFailure` with what the server said. */
-  async send(path: string, request: ApiRequest & { readonly body?: RequestInit['body'] } = {}): Promise<Response> {
+  async send(path: string, request: ApiRequest = {}): Promise<Response> {
     const { method = 'GET', query = {}, headers: more = {}, json, body, accept = [] } = request;
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const search = new URLSearchParams(given).toString();

@@ -1,12 +1,24 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join, sep } from 'node:path';
+import { basename, join, relative } from 'node:path';
+import { nameFromFile } from './bundle-name.ts';
 import { CommandFailure } from './failure.ts';
-import { type Arrival, isDistribution } from './import-file.ts';
 
-/** Where files are found, and what was passed over. */
+/** A file that is to move in. */
+export interface Arrival {
+  readonly path: string;
+  readonly filename: string;
+  /** RFC 3339, when it is known. */
+  readonly uploadTime?: string;
+  /** Lower-case hex, when whoever had it before tells. */
+  readonly sha256?: string;
+  /** When more than the file's name tells it. */
+  readonly project?: string;
+}
+
+/** What there is, and what was passed over. */
 export interface Found {
-  readonly arrivals: AsyncIterable<Arrival>;
-  /** Names of files that are no distributions; complete when `arrivals` has ended. */
+  readonly arrivals: readonly Arrival[];
+  /** Names of files that are no distributions. */
   readonly skipped: readonly string[];
 }
 
@@ -18,19 +30,24 @@ export async function fromFolder(folder: string): Promise<Found> {
   );
   if (!isFolder) throw new CommandFailure(`${folder} is not a folder.`, 2);
   const skipped: string[] = [];
-  async function* arrivals(): AsyncGenerator<Arrival> {
-    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      const path = join(entry.parentPath, entry.name);
-      if (!isDistribution(entry.name)) {
-        skipped.push(path.slice(folder.length).replace(new RegExp(`^\\${sep}`), ''));
-        continue;
-      }
+  const arrivals: Arrival[] = [];
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const path = join(entry.parentPath, entry.name);
+    if (isDistribution(entry.name)) {
       const { mtime } = await stat(path);
-      yield { filename: entry.name, uploadTime: mtime.toISOString(), fetch: async () => local(path) };
-    }
+      arrivals.push({ path, filename: entry.name, uploadTime: mtime.toISOString() });
+    } else skipped.push(relative(folder, path));
   }
-  return { arrivals: arrivals(), skipped };
+  // In one order on every machine: of two files with one name the same one is taken.
+  return { arrivals: arrivals.sort((a, b) => (a.path < b.path ? -1 : 1)), skipped: skipped.sort() };
+}
+
+/** The distributions that are taken; eggs, installers and signatures are left where they are. */
+function isDistribution(filename: string): boolean {
+  const { app, version } = nameFromFile(filename);
+  const isNamed = app !== undefined && version !== undefined;
+  return isNamed && /\.(?:whl|tar\.gz|tgz|zip)$/i.test(filename) && !filename.startsWith('.');
 }
 
 interface DevpiExport {
@@ -42,7 +59,12 @@ interface DevpiExport {
         readonly files?: readonly {
           readonly type?: string;
           readonly relpath?: string;
-          readonly entrymapping?: { readonly last_modified?: string; readonly hash_spec?: string };
+          readonly projectname?: string;
+          readonly entrymapping?: {
+            readonly last_modified?: string;
+            readonly hash_spec?: string;
+            readonly hashes?: { readonly sha256?: string };
+          };
         }[];
       }
     >
@@ -65,29 +87,25 @@ export async function fromDevpiExport(folder: string, only: string | undefined):
     );
   }
   const skipped: string[] = [];
-  async function* arrivals(): AsyncGenerator<Arrival> {
-    for (const [name, { files = [], indexconfig }] of Object.entries(indexes)) {
-      if ((only !== undefined && name !== only) || indexconfig?.type === 'mirror') continue;
-      for (const { type, relpath = '', entrymapping = {} } of files) {
-        const filename = basename(relpath);
-        if (type !== 'releasefile' || !isDistribution(filename) || relpath.split(/[\\/]/).includes('..')) {
-          if (relpath !== '') skipped.push(relpath);
-          continue;
-        }
-        const at = Date.parse(entrymapping.last_modified ?? '');
-        const sha256 = /^sha256=([0-9a-f]{64})$/i.exec(entrymapping.hash_spec ?? '')?.[1];
-        yield {
-          filename,
-          fetch: async () => local(join(folder, relpath)),
-          ...(Number.isNaN(at) ? {} : { uploadTime: new Date(at).toISOString() }),
-          ...(sha256 === undefined ? {} : { sha256: sha256.toLowerCase() }),
-        };
+  const arrivals: Arrival[] = [];
+  for (const [name, { files = [], indexconfig }] of Object.entries(indexes)) {
+    if ((only !== undefined && name !== only) || indexconfig?.type === 'mirror') continue;
+    for (const { type, relpath = '', projectname, entrymapping = {} } of files) {
+      const filename = basename(relpath);
+      if (type !== 'releasefile' || !isDistribution(filename) || relpath.split(/[\\/]/).includes('..')) {
+        if (relpath !== '') skipped.push(relpath);
+        continue;
       }
+      const at = Date.parse(entrymapping.last_modified ?? '');
+      const told = entrymapping.hashes?.sha256 ?? /^sha256=(.*)$/i.exec(entrymapping.hash_spec ?? '')?.[1] ?? '';
+      arrivals.push({
+        path: join(folder, relpath),
+        filename,
+        ...(Number.isNaN(at) ? {} : { uploadTime: new Date(at).toISOString() }),
+        ...(/^[0-9a-f]{64}$/i.test(told) ? { sha256: told.toLowerCase() } : {}),
+        ...(projectname === undefined ? {} : { project: projectname }),
+      });
     }
   }
-  return { arrivals: arrivals(), skipped };
-}
-
-function local(path: string): { readonly path: string; done(): Promise<void> } {
-  return { path, done: async () => {} };
+  return { arrivals, skipped };
 }

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
 import { Client, type ServerOptions, withServer } from './client.ts';
 import { CommandFailure } from './failure.ts';
-import { type Arrival, type ArrivalOutcome, Importer } from './import-file.ts';
 import { type Found, fromDevpiExport, fromFolder } from './import-folder.ts';
-import { fromDevpiServer, fromSimple } from './import-simple.ts';
+import { type FileView, fileLine, followEvents } from './job-events.ts';
+import { jobWithFiles } from './job-files.ts';
 import { note, plain, print, printJson } from './print.ts';
+import { sendFiles } from './send-files.ts';
 
 interface ImportOptions extends ServerOptions {
   readonly simple?: string;
@@ -12,15 +13,16 @@ interface ImportOptions extends ServerOptions {
   readonly devpiIndex?: string;
   readonly project?: readonly string[];
   readonly into?: string;
+  readonly detach?: true;
   readonly dryRun?: true;
   readonly json?: true;
 }
 
-/** `stormcellar import`: moves in the packages of another index, or of a folder. */
+/** `stormcellar import`: moves in the packages of another index, or of a folder, as a job of the server. */
 export function importCommand(): Command {
   return withServer(new Command('import'))
     .description(
-      'Upload every package of a folder, or of another index. What is here already is not sent again, so that a call that broke off goes on. Exit code 1 when a file could not be taken.',
+      'Move in every package of another index, which the server fetches, or of a folder, which is sent. What is here already is neither fetched nor sent again: a call that broke off goes on when it is made again. Exit code 1 when a file could not be taken.',
     )
     .argument('[folder]', 'a wheelhouse, or the packages of pypiserver; files in folders below count too')
     .option('--simple <url>', 'an index instead: Nexus, Artifactory, pypiserver, any that has a simple API')
@@ -32,57 +34,82 @@ export function importCommand(): Command {
       (name: string, before: readonly string[] = []) => [...before, name],
     )
     .option('--into <index>', 'the index that takes them (default: the default one)')
-    .option('--dry-run', 'only tell which files there are')
-    .option('--json', 'print the outcomes as JSON')
+    .option('--detach', 'of an index: do not wait for the job, only print its id')
+    .option('--dry-run', 'of a folder: only tell which files there are')
+    .option('--json', 'print the job and the outcomes as JSON')
     .action(importAll);
 }
 
-const AT_ONCE = 4;
-
 async function importAll(folder: string | undefined, options: ImportOptions): Promise<void> {
-  const { arrivals, skipped } = await source(folder, options);
-  const outcomes: ArrivalOutcome[] = [];
-  const importer = new Importer(new Client(options), options.into);
-  const take = async (arrival: Arrival): Promise<void> => {
-    const outcome: ArrivalOutcome = options.dryRun
-      ? { state: 'present', filename: arrival.filename }
-      : await importer.take(arrival);
-    outcomes.push(outcome);
-    if (options.json) return;
-    const { state, filename, why } = outcome;
-    if (options.dryRun) print(plain(filename));
-    else note(plain(`${state.padEnd(8)} ${filename}${why === undefined ? '' : `: ${why}`}`));
-  };
-  const iterator = arrivals[Symbol.asyncIterator]();
-  let turn: Promise<IteratorResult<Arrival>> | undefined;
-  const next = (): Promise<IteratorResult<Arrival>> => {
-    turn = (turn ?? Promise.resolve()).then(() => iterator.next());
-    return turn;
-  };
-  const worker = async (): Promise<void> => {
-    for (let item = await next(); item.done !== true; item = await next()) await take(item.value);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  const count = (state: ArrivalOutcome['state']): number =>
-    outcomes.filter((outcome) => outcome.state === state).length;
-  if (options.json) printJson({ files: outcomes, skipped });
-  else if (!options.dryRun) print(`${count('stored')} files are stored, ${count('present')} were here already`);
-  if (!options.json && skipped.length > 0)
-    note(
-      plain(
-        `left out: ${skipped.slice(0, 20).join(', ')}${skipped.length > 20 ? ` and ${skipped.length - 20} more` : ''}`,
-      ),
-    );
-  if (count('failed') > 0) throw new CommandFailure(`${count('failed')} files could not be taken`);
+  const { simple, devpi, devpiIndex } = options;
+  if ([folder, simple, devpi].filter((each) => each !== undefined).length !== 1)
+    throw new CommandFailure('Give a folder, --simple URL or --devpi WHERE: one of them.', 2);
+  const address = simple ?? (devpi !== undefined && /^https?:/i.test(devpi) ? devpi : undefined);
+  if (address !== undefined) return await fetched(address, options);
+  if (options.detach) throw new CommandFailure('--detach is for an index: a folder is sent from here.', 2);
+  if (options.project !== undefined) throw new CommandFailure('--project is for an index.', 2);
+  const found = devpi === undefined ? await fromFolder(folder ?? '.') : await fromDevpiExport(devpi, devpiIndex);
+  if (options.dryRun) {
+    for (const { filename } of found.arrivals) print(plain(filename));
+    return;
+  }
+  await sent(found, options);
 }
 
-async function source(folder: string | undefined, options: ImportOptions): Promise<Found> {
-  const { simple, devpi, devpiIndex, project = [] } = options;
-  const given = [folder, simple, devpi].filter((each) => each !== undefined);
-  if (given.length !== 1) throw new CommandFailure('Give a folder, --simple URL or --devpi WHERE: one of them.', 2);
-  if (simple !== undefined) return await fromSimple(simple, project);
-  if (devpi !== undefined) {
-    return /^https?:/i.test(devpi) ? await fromDevpiServer(devpi, project) : await fromDevpiExport(devpi, devpiIndex);
+/** The server fetches. */
+async function fetched(
+  address: string,
+  { simple, project, into, detach, dryRun, json, ...server }: ImportOptions,
+): Promise<void> {
+  if (dryRun) throw new CommandFailure('--dry-run is for a folder.', 2);
+  const client = new Client(server);
+  const order = {
+    [simple === undefined ? 'devpi' : 'simple']: address,
+    ...(project === undefined ? {} : { projects: project }),
+    ...(into === undefined ? {} : { index: into }),
+  };
+  const { id } = await client.json<{ id: string }>('/admin/import', { method: 'POST', json: order });
+  if (detach) return json ? printJson({ id }) : print(plain(id));
+  if (!json) note(plain(`job ${id}; it goes on without this command (stormcellar jobs follow ${id})`));
+  await finish(client, id, { json, left: [], skipped: [] });
+}
+
+/** It is sent from here. */
+async function sent({ arrivals, skipped }: Found, { into, json, ...server }: ImportOptions): Promise<void> {
+  const client = new Client(server);
+  const isQuiet = json === true;
+  const onJob = (id: string): void => {
+    if (!isQuiet) note(plain(`job ${id}`));
+  };
+  const { id, left, broken } = await sendFiles(client, arrivals, { into, isQuiet, onJob });
+  if (broken === undefined) return await finish(client, id, { json, left, skipped });
+  throw new CommandFailure(
+    plain(`The job ${id} still awaits files: ${broken}. Begin the import again: what is here is not sent again.`),
+  );
+}
+
+/** Follows the job to its end and says what came of it. */
+async function finish(
+  client: Client,
+  id: string,
+  {
+    json,
+    left,
+    skipped,
+  }: { readonly json: true | undefined; readonly left: readonly FileView[]; readonly skipped: readonly string[] },
+): Promise<void> {
+  const job = await followEvents(client, id, { isQuiet: json === true });
+  if (json) {
+    const { files } = await jobWithFiles(client, id);
+    printJson({ ...job, files: [...files, ...left], skipped });
+  } else {
+    for (const file of left) note(fileLine(file));
+    const { stored = 0, present = 0 } = job.counts;
+    print(`${stored} files are stored, ${present} were here already`);
+    const more = skipped.length > 20 ? ` and ${skipped.length - 20} more` : '';
+    if (skipped.length > 0) note(plain(`left out: ${skipped.slice(0, 20).join(', ')}${more}`));
   }
-  return await fromFolder(folder ?? '.');
+  if (job.state !== 'succeeded')
+    throw new CommandFailure(plain(`${job.state}: ${job.error ?? 'somebody wanted it so'}`));
+  if (left.length > 0) throw new CommandFailure(`${left.length} files could not be sent`);
 }

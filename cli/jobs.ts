@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { Client, type ServerOptions, withServer } from './client.ts';
 import { CommandFailure } from './failure.ts';
-import { type FileView, fileLine, followEvents, type JobView } from './job-events.ts';
+import { fileLine, followEvents, type JobView } from './job-events.ts';
+import { jobWithFiles } from './job-files.ts';
 import { plain, print, printJson, printTable } from './print.ts';
 
 interface Options extends ServerOptions {
@@ -54,18 +55,8 @@ async function list(options: Options & { readonly state?: string }): Promise<voi
 
 async function show(id: string, options: Options): Promise<void> {
   const client = new Client(options);
-  const path = `/admin/jobs/${encodeURIComponent(id)}`;
-  const files: FileView[] = [];
-  let job: JobView | undefined;
-  for (let query: string | null = '?'; query !== null; ) {
-    const page: JobView & { files: FileView[]; next: string | null } = await client.json(path + query);
-    job = page;
-    files.push(...page.files);
-    query = page.next;
-  }
-  const outcomes = [...new Map(files.map((file) => [file.key, file])).values()];
+  const { job, files: outcomes } = await jobWithFiles(client, id);
   if (options.json) return printJson({ ...job, files: outcomes, next: undefined });
-  if (job === undefined) return;
   print(plain(`${job.id}  ${job.kind}  ${job.state}  by ${job.by}, ${job.createdAt}`));
   if (job.error !== null) print(plain(job.error));
   const counts = Object.entries(job.counts).map(([name, count]) => `${name} ${count}`);

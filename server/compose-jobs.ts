@@ -7,6 +7,7 @@ import { ifWritable } from './catalog/read-only.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { jobHandlers } from './jobs/handlers.ts';
+import type { ImportHandlers } from './jobs/import-handlers.ts';
 import { JobFeed } from './jobs/job-feed.ts';
 import { Jobs } from './jobs/jobs.ts';
 import { type LockHandlers, thenCheckLocks } from './jobs/lock-handlers.ts';
@@ -34,9 +35,10 @@ export function composeJobs(
     readonly log: Logger;
     readonly reading: Reading;
     readonly locks: LockHandlers;
+    readonly imports: ImportHandlers;
   },
 ): ComposedJobs {
-  const { catalog, blobs, clock, log, reading, locks } = parts;
+  const { catalog, blobs, clock, log, reading, locks, imports } = parts;
   const feed = new JobFeed({ catalog, clock });
   const own = jobHandlers({
     catalog,
@@ -49,6 +51,7 @@ export function composeJobs(
   const handlers: JobHandlers = {
     ...own,
     ...locks,
+    ...imports,
     'expire-bundles': async (job) =>
       await expireBundles(
         { catalog, clock, rules: config },

@@ -13,6 +13,7 @@ import { Problem } from './problem.ts';
 import type { FirstMatch } from './repository/first-match.ts';
 import { ProjectAdmin } from './uploads/manage.ts';
 import { Uploads } from './uploads/upload.ts';
+import type { UploadRules } from './uploads/upload-rules.ts';
 
 /** Everything of uploads: the services and their routes. The routers belong beside the other authenticated ones. */
 export function composeUploads(
@@ -28,15 +29,9 @@ export function composeUploads(
     readonly index: (name: string | undefined) => FirstMatch | undefined;
   },
 ): { readonly routers: readonly Router[] } {
-  const { catalog, blobs, keeper, access, clock, spoolDir, handler, index } = parts;
+  const { catalog, blobs, access, clock, spoolDir, handler, index } = parts;
   const { limits } = config;
-  const rules = {
-    ...config.uploads,
-    maxMembers: limits.archiveEntries,
-    maxExpandedBytes: limits.archiveBytes,
-    maxMetadataBytes: limits.metadataBytes,
-  };
-  const uploads = new Uploads({ catalog, keeper, clock, spoolDir, rules });
+  const uploads = uploadsOf(config, parts, config.uploads);
   const kinds = Object.entries(config.repositories).map(([name, { kind }]) => [name, kind] as const);
   const admin = new ProjectAdmin({ catalog, clock, repositories: new Map(kinds) });
   return {
@@ -61,8 +56,28 @@ export function composeUploads(
   };
 }
 
-/** The first hosted repository of an index takes its uploads. */
-function hostedRepositoryOf(config: Config, name: string): string {
+/** The one way in, with these rules and the configuration's bounds. */
+export function uploadsOf(
+  { limits }: Config,
+  parts: {
+    readonly catalog: Catalog;
+    readonly keeper: BlobKeeper;
+    readonly clock: Clock;
+    readonly spoolDir: string;
+  },
+  rules: Partial<UploadRules>,
+): Uploads {
+  const { catalog, keeper, clock, spoolDir } = parts;
+  const bounds = {
+    maxMembers: limits.archiveEntries,
+    maxExpandedBytes: limits.archiveBytes,
+    maxMetadataBytes: limits.metadataBytes,
+  };
+  return new Uploads({ catalog, keeper, clock, spoolDir, rules: { ...rules, ...bounds } });
+}
+
+/** The first hosted repository of an index takes its uploads. Throws `index-not-found`, `not-hosted`. */
+export function hostedRepositoryOf(config: Config, name: string): string {
   const index = Object.hasOwn(config.indexes, name) ? config.indexes[name] : undefined;
   if (index === undefined) throw indexNotFound();
   const hosted = index.repositories.find((repository) => config.repositories[repository]?.kind === 'hosted');

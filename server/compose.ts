@@ -21,6 +21,7 @@ import { openCatalog } from './catalog/open.ts';
 import { ifWritable, refusingWhenReadOnly } from './catalog/read-only.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { composeBundles } from './compose-bundles.ts';
+import { composeImporting } from './compose-importing.ts';
 import { composeJobs } from './compose-jobs.ts';
 import { composeMirroring } from './compose-mirroring.ts';
 import { composeUploads } from './compose-uploads.ts';
@@ -152,7 +153,13 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     proxies: proxiesOfEnvironment(parts.environment ?? {}),
     path: parts.path,
   });
-  const work = composeJobs(config, { catalog, blobs, clock, log, reading, locks: mirroring.handlers });
+  const importing = composeImporting(config, {
+    ...{ catalog, blobs, keeper, clock, log, spoolDir, version },
+    proxies: proxiesOfEnvironment(parts.environment ?? {}),
+  });
+  const { handlers: locks } = mirroring;
+  const { handlers: imports } = importing;
+  const work = composeJobs(config, { catalog, blobs, clock, log, reading, locks, imports });
 
   const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
   const generation = new TokenGeneration(isShared ? { read: () => hot.tokenGeneration() } : {});
@@ -220,6 +227,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       ...composeUploads(config, { catalog, blobs, keeper, access, clock, spoolDir, handler, index }).routers,
       maintenanceRoutes({ jobs: work.jobs, access }),
       ...mirroring.routers({ jobs: work.jobs, access, originOf }),
+      ...importing.routers({ jobs: work.jobs, access }),
       readOnlyRoutes({ mode: readOnly, access }),
       problemRoutes(),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),

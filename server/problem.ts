@@ -35,6 +35,7 @@ export const PROBLEMS = {
   'file-exists': { status: 409, title: 'File already exists' },
   'not-hosted': { status: 409, title: 'Not a hosted repository' },
   'bundle-exists': { status: 409, title: 'The version already exists' },
+  'job-over': { status: 409, title: 'The job has finished' },
   'job-not-done': { status: 409, title: 'The job has not succeeded' },
   'channel-order': { status: 409, title: 'Another channel comes first' },
   'nothing-before': { status: 409, title: 'There is nothing to roll back to' },

@@ -11,6 +11,7 @@ export interface Claim {
   readonly holder: string;
   /** Where the handler wanted to go on. */
   readonly position?: string;
+  readonly secret?: string;
   readonly maxAttempts: number;
 }
 
@@ -54,7 +55,13 @@ export function* claimJob({ kinds, holder, now, leaseMs }: Claimer): Script<Clai
         .where('id', '=', row.id),
     );
     const job = { ...held, revision, startedAt, attempts: row.attempts + 1 };
-    return { job, holder, maxAttempts: row.max_attempts, ...(row.position === null ? {} : { position: row.position }) };
+    return {
+      job,
+      holder,
+      maxAttempts: row.max_attempts,
+      ...(row.position === null ? {} : { position: row.position }),
+      ...(row.secret === null ? {} : { secret: row.secret }),
+    };
   }
 }
 
@@ -181,6 +188,7 @@ function* end(job: Job, now: number, ending: Exclude<Ending, { state: 'queued' }
     finished_at: now,
     holder: null,
     lease_until: null,
+    secret: null,
     revision: job.revision + 1,
   };
   yield* run(sql.updateTable('job').set(change).where('id', '=', job.id));

@@ -24,6 +24,8 @@ export interface NewJob<K extends JobKind = JobKind> {
   readonly dueAt?: number;
   /** Of scheduled work: no second job with this key is made for as long as the first is remembered. */
   readonly uniqueKey?: string;
+  /** What its handler needs to know and nobody may read: forgotten when the job has finished. */
+  readonly secret?: string;
   /** Tries before it has failed; 5 when absent. */
   readonly maxAttempts?: number;
 }
@@ -47,6 +49,7 @@ export function* enqueueJob<K extends JobKind>(job: NewJob<K>): Script<string | 
     attempts: 0,
     max_attempts: job.maxAttempts ?? 5,
     cancel_requested: 0,
+    secret: job.secret ?? null,
   };
   const insert = sql
     .insertInto('job')
@@ -66,9 +69,10 @@ export function* findJob(id: string): Script<Job | undefined> {
   return row && toJob(row);
 }
 
-/** The job of that kind that is queued or running, the oldest of them, if there is one. */
-export function* findActiveJob(kind: JobKind): Script<Job | undefined> {
-  const query = sql.selectFrom('job').selectAll().where('kind', '=', kind).where('state', 'in', ['queued', 'running']);
+/** The job of that kind that is queued or running, the oldest of them, if there is one; with that input, when it is told. */
+export function* findActiveJob<K extends JobKind>(kind: K, input?: JobInputs[K]): Script<Job | undefined> {
+  let query = sql.selectFrom('job').selectAll().where('kind', '=', kind).where('state', 'in', ['queued', 'running']);
+  if (input !== undefined) query = query.where('input', '=', JSON.stringify(input));
   const row = yield* first(query.orderBy('id').limit(1));
   return row && toJob(row);
 }
@@ -155,7 +159,8 @@ export function* cancelJob(id: string, actor: Actor, now: number): Script<Job | 
   const job = yield* findJob(id);
   if (job === undefined || isFinished(job.state) || job.cancelRequested) return job;
   const update = sql.updateTable('job').set((eb) => ({ cancel_requested: 1, revision: eb('revision', '+', 1) }));
-  if (job.state === 'queued') yield* run(update.set({ state: 'cancelled', finished_at: now }).where('id', '=', id));
+  if (job.state === 'queued')
+    yield* run(update.set({ state: 'cancelled', finished_at: now, secret: null }).where('id', '=', id));
   else yield* run(update.where('id', '=', id));
   const kind = job.state === 'queued' ? 'job-cancelled' : 'job-cancel-requested';
   yield* appendEvent({ kind, actor, subject: `job/${id}`, detail: { kind: job.kind }, at: now });

@@ -87,6 +87,19 @@ const fetch = z
   .prefault({})
   .describe('URL and VCS requirements of locks that are mirrored.');
 
+const imports = z
+  .strictObject({
+    allowHosts: z
+      .array(hostName())
+      .nullable()
+      .prefault(null)
+      .describe(
+        'Hosts (`host` or `host:port`) of indexes that an import may fetch from, and of what they link to; `null`: whichever an administrator names, inside private networks too, but never a link-local address.',
+      ),
+  })
+  .prefault({})
+  .describe('Indexes that move in.');
+
 const jobs = z
   .strictObject({
     atOnce: count(1, 64).default(2).describe('Jobs that one node runs at once.'),
@@ -183,6 +196,7 @@ export const configSchema = z.strictObject({
   channels,
   retention,
   fetch,
+  import: imports,
   jobs,
   notify,
   limits,

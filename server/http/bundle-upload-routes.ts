@@ -9,6 +9,7 @@ import { moveView, versionView } from './bundle-views.ts';
 import { announcedDigest, reprDigest } from './digest-headers.ts';
 import { type FormFields, readForm } from './multipart.ts';
 import { actorOf, contextOf } from './request-context.ts';
+import { wholeBodyOf } from './whole-body.ts';
 
 export interface BundleUploadParts {
   readonly bundles: Bundles;
@@ -19,9 +20,6 @@ export interface BundleUploadParts {
   /** Largest lock. */
   readonly maxLockBytes: number;
 }
-
-// A client that sends nothing for so long has gone.
-const IDLE_MS = 120_000;
 
 /** Publishing bundles: `PUT /bundles/{app}/{version}/{filename}` and `POST /bundles/{app}`. */
 export function bundleUploadRoutes(parts: BundleUploadParts): Router {
@@ -49,9 +47,9 @@ export function bundleUploadRoutes(parts: BundleUploadParts): Router {
       actor: actorOf(req),
     };
     const expected = announcedDigest(req.headers);
-    checkBody(req, maxBytes);
+    const { body, length } = wholeBodyOf(req, { what: 'archive', maxBytes });
     await bundles.check(order);
-    answer(res, await bundles.upload(order, bodyOf(req), { expected, length: lengthOf(req) }), filename);
+    answer(res, await bundles.upload(order, body, { expected, length }), filename);
   });
 
   router.post('/bundles/:app', async (req, res) => {
@@ -108,34 +106,8 @@ function answer(res: Response, { version, outcome, move }: Published, location: 
   });
 }
 
-function checkBody(req: Request, maxBytes: number): void {
-  const encoding = req.headers['content-encoding'];
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
-    throw new Problem('malformed-request', 'The body must be the archive as it is, without a Content-Encoding.');
-  }
-  if (req.headers['content-range'] !== undefined) {
-    // A part would be taken for the whole (RFC 9110, 14.5).
-    throw new Problem('malformed-request', 'The body must be the whole archive; parts are not put together here.');
-  }
-  if (lengthOf(req) > maxBytes) {
-    throw new Problem('payload-too-large', `The archive is larger than the limit of ${maxBytes} bytes.`);
-  }
-}
-
 function lengthOf(req: Request): number {
   return Number(req.headers['content-length'] ?? 0);
-}
-
-/** The body in pieces. Throws `malformed-request` when it breaks off. */
-async function* bodyOf(req: Request): AsyncGenerator<Buffer> {
-  req.setTimeout(IDLE_MS, () => req.destroy());
-  try {
-    for await (const chunk of req) yield chunk as Buffer;
-  } catch (error) {
-    throw new Problem('malformed-request', 'The body broke off.', { cause: error });
-  } finally {
-    req.setTimeout(0);
-  }
 }
 
 function lockOf(fields: FormFields, maxBytes: number): PublishOrder['lock'] {

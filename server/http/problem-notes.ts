@@ -34,6 +34,7 @@ request-timeout            The head of the request did not come within a minute.
 file-exists                A file of that name is, or was, published with other bytes. Names are never used twice: raise the version.
 not-hosted                 The repository belongs to an upstream, so it takes no uploads and no changes.
 bundle-exists              That version was published with other bytes. Versions never change: raise the version.
+job-over                   The job has finished, or was given up, so it takes nothing more. Begin another one.
 job-not-done               The job has no outcome to be fetched: it still runs, or it did not succeed.
 channel-order              The configuration wants the version in another channel before this one.
 nothing-before             No promotion is left that could be taken back.

@@ -14,6 +14,8 @@ export interface JobRun<K extends JobKind = JobKind> extends JobReporter {
   readonly actor: Actor;
   /** What was given to `progress` last, by a try before this one. */
   readonly position?: string;
+  /** What was given to the job for its handler alone. */
+  readonly secret?: string;
   readonly log: Logger;
 }
 
@@ -49,6 +51,7 @@ export class LiveRun<K extends JobKind = JobKind> implements JobRun<K> {
   readonly actor: Actor;
   readonly log: Logger;
   readonly position?: string;
+  readonly secret?: string;
   readonly signal: AbortSignal;
   readonly #claim: Claim;
   readonly #parts: LiveRunParts;
@@ -74,6 +77,7 @@ export class LiveRun<K extends JobKind = JobKind> implements JobRun<K> {
     this.log = parts.log.child({ job: claim.job.id, kind: claim.job.kind });
     this.signal = this.#abort.signal;
     if (claim.position !== undefined) this.position = claim.position;
+    if (claim.secret !== undefined) this.secret = claim.secret;
   }
 
   /** Why the handler was told to stop, if it was. */

@@ -60,6 +60,11 @@ export class Jobs {
     this.#wake();
   }
 
+  /** Says that somebody else has changed a job. */
+  changed(id: string): void {
+    this.#feed.changed(id);
+  }
+
   /** Throws `job-not-found`. */
   async get(id: string): Promise<Job> {
     return found(await this.#catalog.read(() => findJob(id)));

@@ -1,7 +1,7 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import type { Clock } from '../clock.ts';
-import { eachAtOnce } from './each-at-once.ts';
+import { eachAtOnce } from '../each-at-once.ts';
 import type { Findings } from './findings.ts';
 
 const AT_ONCE = 16;

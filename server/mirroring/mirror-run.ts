@@ -1,4 +1,5 @@
 import { CatalogUnavailableError } from '../catalog/errors.ts';
+import { eachAtOnce } from '../each-at-once.ts';
 import type { Actor } from '../model/access.ts';
 import { distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
@@ -7,7 +8,6 @@ import type { FirstMatch } from '../repository/first-match.ts';
 import { type BuildRelease, type BuildRoot, buildClosure } from './build-closure.ts';
 import type { Buildable } from './build-requires.ts';
 import { toBeBuilt } from './coverage.ts';
-import { eachAtOnce } from './each-at-once.ts';
 import { Gate, unlessAborted } from './gate.ts';
 import type { LockNote } from './lock.ts';
 import type { MirrorParts, MirrorSummary } from './mirror.ts';

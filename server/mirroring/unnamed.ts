@@ -1,8 +1,8 @@
+import { eachAtOnce } from '../each-at-once.ts';
 import { RequirementSyntaxError } from '../model/marker.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { parseRequirement, type Requirement } from '../model/requirement.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
-import { eachAtOnce } from './each-at-once.ts';
 import type { LockNote } from './lock.ts';
 import type { Needed } from './needed.ts';
 import { requiresDist } from './offline-world.ts';

@@ -17,6 +17,24 @@ export interface LockJob extends LockOptions {
   readonly watch?: { readonly url: string; readonly everyMs: number } | null;
 }
 
+/** Another index that moves in. */
+export interface IndexImport {
+  readonly from: 'simple' | 'devpi';
+  /** Ends in a slash; user and password are the job's secret. */
+  readonly url: string;
+  /** The hosted repository that takes its files. */
+  readonly repository: string;
+  /** Only these; empty: all that it lists. */
+  readonly projects: readonly string[];
+}
+
+/** Files that somebody sends one by one. */
+export interface FilesImport {
+  readonly repository: string;
+  /** Digest of the list of them: who sends the same list again goes on with the same job. */
+  readonly list: string;
+}
+
 /** What each kind of job is told to do. A new kind is a line here; the compiler then asks for its handler (`jobs/handlers.ts`). */
 export interface JobInputs {
   'collect-garbage': { readonly graceMs?: number };
@@ -29,6 +47,9 @@ export interface JobInputs {
   'watch-lock': { readonly name: string; readonly url: string; readonly everyMs: number };
   /** Tells the webhook that a kept lock has stopped being ready. */
   'notify-lock': { readonly name: string; readonly since: number };
+  'import-index': IndexImport;
+  /** Sums up when the files have come, or have not for too long. */
+  'import-files': FilesImport;
 }
 export type JobKind = keyof JobInputs;
 

@@ -8,6 +8,8 @@ import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
 import type { CoreMetadata } from '../model/core-metadata.ts';
 import type { DistributionFile } from '../model/distribution-file.ts';
+import { distributionOf } from '../model/filename.ts';
+import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { checkArchive } from './check-archive.ts';
 import { type Claims, checkDigests, checkForm, type FormFields } from './check-form.ts';
@@ -27,7 +29,15 @@ export interface Upload {
   readonly actor: Actor;
   /** When it was uploaded elsewhere, milliseconds: of a file that moves in. */
   readonly uploadedAt?: number;
+  /** It was yanked elsewhere (PEP 592). */
+  readonly yanked?: true | string;
 }
+
+/** A file that moves in from elsewhere: no form, no client. */
+export type NamedUpload = Pick<Upload, 'repository' | 'spooled' | 'actor' | 'uploadedAt' | 'yanked'> & {
+  readonly project: ProjectName;
+  readonly filename: string;
+};
 
 /** Publishing distribution files: the one way by which they come into a hosted repository. */
 export class Uploads {
@@ -92,12 +102,26 @@ export class Uploads {
         spooled,
         metadata,
         metadataDigest: keptMetadata.digest,
-        uploadedAt: upload.uploadedAt ?? nowMs,
+        // What clocks elsewhere said does not reach into the future.
+        uploadedAt: Math.min(upload.uploadedAt ?? nowMs, nowMs),
+        yanked: upload.yanked,
       }),
       metadata: keptMetadata,
       actor: upload.actor,
     };
     return await this.#catalog.write(() => publishFile(file, nowMs));
+  }
+
+  /** The same for a file that moves in: what a form would say, its name says. */
+  async publishNamed({ project, filename, ...upload }: NamedUpload): Promise<'published' | 'unchanged'> {
+    const { kind, version = '0' } = distributionOf(filename, project);
+    const fields = new Map([
+      ['name', [project]],
+      ['version', [version]],
+      ['filetype', [kind === 'wheel' ? 'bdist_wheel' : 'sdist']],
+    ]);
+    const claims = this.claims(fields, filename);
+    return await this.publish({ ...upload, claims, fields, hashes: {} });
   }
 
   /** Should the store have lost the file or let it rot, these are the very bytes: who runs CI once more mends it. */
@@ -135,15 +159,18 @@ function detailOf(
     readonly metadataDigest: string;
     /** Milliseconds. */
     readonly uploadedAt: number;
+    readonly yanked: true | string | undefined;
   },
 ): DistributionFile {
-  const { requiresPython } = facts.metadata;
+  const { yanked, metadata } = facts;
+  const { requiresPython } = metadata;
   return {
     filename: claims.filename,
     hashes: { sha256: facts.spooled.digest },
     ...(requiresPython === undefined ? {} : { requiresPython: requiresPython.replace(/\s+/g, ' ') }),
     size: facts.spooled.size,
     uploadTime: new Date(facts.uploadedAt).toISOString(),
+    ...(yanked === undefined ? {} : { yanked }),
     // Of an sdist the metadata may change when it is built (PEP 643), so installers must not take them from here.
     ...(claims.kind === 'wheel' ? { coreMetadata: { sha256: facts.metadataDigest } } : {}),
   };

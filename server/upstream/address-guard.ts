@@ -38,6 +38,11 @@ export function isPrivateAddress(address: string): boolean {
   return isIn(NEVER, address) || isIn(INSIDE, address) || embedded(address).some(isPrivateAddress);
 }
 
+/** Is it an address where no index can be: link-local, where clouds keep their metadata, or of no single host? */
+export function isForNobody(address: string): boolean {
+  return isIn(NEVER, address) || embedded(address).some(isForNobody);
+}
+
 /** The IPv4 addresses that an IPv6 one leads to (RFC 3056, 4291, 6052). */
 function embedded(address: string): readonly string[] {
   if (isIP(address) !== 6) return [];

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
-import { AddressGuard, type Resolve } from './address-guard.ts';
+import { AddressGuard, type Guard, type Resolve } from './address-guard.ts';
 import { askDocument } from './answers.ts';
 import { Connections } from './connections.ts';
 import { authorizationOf, type Credentials, withoutCredentials } from './credentials.ts';
@@ -68,6 +68,8 @@ export interface HttpUpstreamOptions {
   readonly random?: () => number;
   /** Instead of the system's resolver, for links that lead to other origins; for tests. */
   readonly resolve?: Resolve;
+  /** Where requests may go; instead of one that trusts the origins of `url` and `fallbacks`. */
+  readonly guard?: Guard;
 }
 
 const WAITING = 10_000;
@@ -89,7 +91,7 @@ export class HttpUpstream implements Upstream {
     this.#options = options;
     this.#timeoutMs = timeoutMs;
     const all = [url, ...fallbacks];
-    const guard = new AddressGuard(all, options.resolve);
+    const guard = options.guard ?? new AddressGuard(all, options.resolve);
     this.#connections = new Connections({
       clock,
       guard,

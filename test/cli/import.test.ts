@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fakeUpstream } from '../support/fake-upstream.ts';
@@ -44,7 +42,7 @@ test('a folder moves in with its times, and the second time nothing is sent', as
   const first = await cli(dir);
   assert.equal(first.status, 1);
   assert.match(first.stderr, /failed {3}broken-1\.0-py3-none-any\.whl: /);
-  assert.match(first.stderr, /left out: notes\.txt\n1 files could not be taken\n$/);
+  assert.match(first.stderr, /left out: notes\.txt\nfailed: broken-1\.0-py3-none-any\.whl could not move in: .+\n$/);
   assert.equal(first.stdout, '2 files are stored, 0 were here already\n');
   const files = await listed(app, 'acme-lib');
   assert.equal(files.find(({ filename }) => filename === one.filename)?.['upload-time'], TIME);
@@ -73,7 +71,7 @@ test('another index moves in, in HTML or JSON', async (t) => {
   assert.equal((await listed(app, 'other'))[0]?.['upload-time'], TIME);
 });
 
-test('an export of devpi, and a devpi server', async (t) => {
+test('an export of devpi', async (t) => {
   const { app, cli, dir } = await prepared(t);
   const relpath = `team/dev/acme-lib/1.0/${one.filename}`;
   await mkdir(join(dir, 'team/dev/acme-lib/1.0'), { recursive: true });
@@ -97,25 +95,43 @@ test('an export of devpi, and a devpi server', async (t) => {
   assert.equal(moved.status, 0, moved.stderr);
   assert.equal((await listed(app, 'acme-lib'))[0]?.['upload-time'], TIME);
   assert.equal((await cli('--devpi', dir, '--devpi-index', 'team/prod')).status, 2);
+});
 
-  const server = createServer((request, response) => {
-    if (request.url === '/team/dev') {
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{"result": {"projects": ["Other"]}}');
-    } else if (request.url === '/team/dev/+simple/other/') {
-      const html = `<a href="../../+f/abc/${three.filename}#sha256=${three.sha256}">${three.filename}</a>`;
-      response.writeHead(200, { 'content-type': 'text/html' }).end(html);
-    } else if (request.url === `/team/dev/+f/abc/${three.filename}`) response.end(three.bytes);
-    else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/team/dev/`;
-  const live = await cli('--devpi', address);
-  assert.equal(live.status, 0, live.stderr);
-  assert.equal((await listed(app, 'other')).length, 1);
+test('a folder is sent again where it broke off; files that share a name are told', async (t) => {
+  const { app, cli, dir } = await prepared(t);
+  const changed = makeWheel({ name: 'acme-lib', version: '1.0', description: 'other bytes' });
+  for (const [folder, file] of [
+    ['a', one],
+    ['b', one],
+    ['c', changed],
+    ['a', three],
+  ] as const) {
+    await mkdir(join(dir, folder), { recursive: true });
+    await writeFile(join(dir, folder, file.filename), file.bytes);
+  }
+  const first = await cli(dir);
+  assert.equal(first.status, 1);
+  assert.equal(first.stdout, '2 files are stored, 0 were here already\n');
+  assert.match(first.stderr, /has the same name and other bytes\n1 files could not be sent\n$/);
+  assert.equal((await listed(app, 'acme-lib')).length, 1);
+});
+
+test('an index is fetched by the server: followed, or left to it', async (t) => {
+  const { cli } = await prepared(t);
+  const up = await fakeUpstream(t);
+  up.project('acme-lib').add(one);
+  const id = (await cli('--simple', up.url, '--detach')).stdout.trim();
+  assert.match(id, /^[\w-]+$/);
+  const job = JSON.parse((await cli('--simple', up.url, '--json')).stdout) as { state: string; files: unknown[] };
+  assert.deepEqual([job.state, job.files.length], ['succeeded', 1]);
+  for (const wrong of [
+    ['--simple', up.url, '--dry-run'],
+    ['.', '--detach'],
+    ['.', '--project', 'x'],
+    ['.', '--simple', up.url],
+  ])
+    assert.equal((await cli(...wrong)).status, 2, wrong.join(' '));
+  assert.equal((await cli('--simple', 'ftp://index.example/')).status, 1);
 });
 
 test('a time of upload is for admins to tell', async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Catalog } from '../../server/catalog/catalog.ts';
+import { type Catalog, first } from '../../server/catalog/catalog.ts';
 import { listEvents } from '../../server/catalog/events.ts';
 import { claimJob, endJob, isJobDue, renewJob } from '../../server/catalog/job-claims.ts';
 import {
@@ -15,6 +15,7 @@ import {
   newJobItems,
   pruneJobs,
 } from '../../server/catalog/jobs.ts';
+import { sql } from '../../server/catalog/schema.ts';
 
 const actor = { name: 'root', address: '192.0.2.1' };
 const kinds = ['collect-garbage', 'verify-blobs'] as const;
@@ -68,6 +69,20 @@ export function jobQueueContract(
         events.map(({ kind }) => kind),
         ['job-queued', 'job-succeeded'],
       );
+    });
+
+    test('a secret is for the handler alone, and forgotten when the job has finished', async (queue) => {
+      const id = await queue.add({ secret: 'swordfish' });
+      assert.doesNotMatch(JSON.stringify(await queue.find(id)), /swordfish/);
+      const claim = await queue.claim(1000);
+      assert.equal(claim?.secret, 'swordfish');
+      assert.equal(await queue.end(claim, 1500, { state: 'queued', dueAt: 2000, counted: true }), true);
+      const again = await queue.claim(2000);
+      assert.equal(again?.secret, 'swordfish');
+      assert.equal(await queue.end(again, 2500, { state: 'failed', error: 'x' }), true);
+      const waiting = await queue.add({ secret: 'swordfish' });
+      await queue.cancel(waiting);
+      for (const finished of [id, waiting]) assert.equal(await queue.secretOf(finished), null);
     });
 
     test('many claim at once: each job goes to one, the one due for longest first', async (queue) => {
@@ -254,5 +269,10 @@ class Queue {
 
   find(id: string) {
     return this.read(() => findJob(id));
+  }
+
+  async secretOf(id: string): Promise<string | null | undefined> {
+    const row = await this.read(() => first(sql.selectFrom('job').select('secret').where('id', '=', id)));
+    return row?.secret;
   }
 }

@@ -10,6 +10,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'server/problem.ts': [],
   'server/clock.ts': [],
   'server/log.ts': [],
+  'server/each-at-once.ts': [],
   'server/metrics.ts': [],
   'server/blob-keeper.ts': [],
   'server/failure.ts': ['server/problem.ts', 'server/catalog/errors.ts', 'storage/errors.ts'],
@@ -46,7 +47,15 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'server/browse': writing(),
   'server/uploads': [...writing(), ...archives()],
   'server/bundles': [...writing(), ...archives()],
-  'server/mirroring': [...writing(), ...archives(), 'server/repository', 'server/simple', 'server/upstream'],
+  'server/mirroring': [
+    ...writing(),
+    ...archives(),
+    'server/each-at-once.ts',
+    'server/repository',
+    'server/simple',
+    'server/upstream',
+  ],
+  'server/importing': [...writing(), 'server/each-at-once.ts', 'server/simple', 'server/upstream'],
   'server/jobs': [...services(), ...writing(), 'server/repository', 'server/upstream', 'server/failure.ts'],
 
   'server/http': [
@@ -118,7 +127,7 @@ function archives(): string[] {
 
 /** Services do not import each other. */
 function services(): string[] {
-  return ['access', 'browse', 'uploads', 'bundles', 'mirroring', 'moving'].map((name) => `server/${name}`);
+  return ['access', 'browse', 'uploads', 'bundles', 'mirroring', 'importing', 'moving'].map((name) => `server/${name}`);
 }
 
 /** Which packages are used where: the beginnings of paths. */

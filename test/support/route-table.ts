@@ -77,6 +77,8 @@ const managing = [
 
 const administering = [
   ['POST', '/admin/mirror', server],
+  ['POST', '/admin/import', server],
+  ['PUT', '/admin/import/1/files/a.whl', server],
   ['GET', '/admin/jobs/1', server],
   ['GET', '/admin/jobs/1/events', server],
   ['GET', '/admin/jobs/1/lock', server],

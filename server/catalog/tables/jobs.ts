@@ -21,6 +21,8 @@ interface JobTable {
   cancel_requested: number;
   holder: string | null;
   lease_until: number | null;
+  /** Migration 0010. */
+  secret: string | null;
 }
 
 interface JobItemTable {

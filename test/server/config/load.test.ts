@@ -82,7 +82,7 @@ test('every complaint at once, with path, finding and expectation', async () => 
     'channels.b.after': '"b" after "a" after "b" | an order that ends',
     defaultIndex: '"other" | one of "main", "empty", "bare"',
     frobnicate:
-      'an unknown key | one of "listen", "publicUrl", "trustProxy", "contact", "dataDir", "storage", "catalog", "repositories", "indexes", "defaultIndex", "access", "oidc", "uploads", "bundles", "channels", "retention", "fetch", "jobs", "notify", "limits", "log"',
+      'an unknown key | one of "listen", "publicUrl", "trustProxy", "contact", "dataDir", "storage", "catalog", "repositories", "indexes", "defaultIndex", "access", "oidc", "uploads", "bundles", "channels", "retention", "fetch", "import", "jobs", "notify", "limits", "log"',
     'indexes.empty.repositories': 'an empty list | at least one name of a repository',
     'indexes.main.private[0]': '"*x" | a name such as "acme-tools", or one that ends in "*" such as "acme-*"',
     'indexes.main.repositories[1]': '"nowhere" | one of "No Name", "up", "x"',

@@ -1,0 +1,54 @@
+import type { Spooled } from '../../storage/blob-store.ts';
+import { Spool } from '../../storage/spool.ts';
+import type { ProjectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
+import { drop } from '../upstream/body.ts';
+import { UpstreamError } from '../upstream/errors.ts';
+import type { OfferedFile } from './offered-file.ts';
+import type { SourceIndex } from './source-index.ts';
+
+// Each goes on where the one before broke off.
+const TRIES = 3;
+
+/**
+ * The whole file, its digest checked when the source tells one. The caller discards it, published or not. Throws `Problem`,
+ * `DigestMismatchError`, and what spools throw.
+ */
+export async function fetchOffered(
+  source: SourceIndex,
+  { project, file }: { readonly project: ProjectName; readonly file: OfferedFile },
+  options: { readonly spoolDir: string; readonly maxBytes: number; readonly signal: AbortSignal },
+): Promise<{ readonly spooled: Spooled; discard(): Promise<void> }> {
+  const { spoolDir, maxBytes, signal } = options;
+  let spool = await Spool.create(spoolDir, { maxBytes });
+  let validator: string | undefined;
+  try {
+    for (let left = TRIES; ; left -= 1) {
+      const {
+        body,
+        offset,
+        validator: now,
+      } = await source.download(project, file, { signal, offset: spool.size, validator });
+      validator = now;
+      if (offset !== spool.size) {
+        await spool.discard();
+        spool = await Spool.create(spoolDir, { maxBytes });
+      }
+      try {
+        for await (const chunk of body as AsyncIterable<Buffer>) await spool.write(chunk);
+        break;
+      } catch (error) {
+        drop(body);
+        signal.throwIfAborted();
+        if (!(error instanceof UpstreamError)) throw error;
+        if (left === 1)
+          throw new Problem('upstream-unavailable', `${file.filename} broke off: ${error.message}.`, { cause: error });
+      }
+    }
+    const spooled = await spool.finish(file.sha256);
+    return { spooled, discard: () => spool.discard() };
+  } catch (error) {
+    await spool.discard();
+    throw error;
+  }
+}

@@ -1,0 +1,95 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import { enqueueJob, findActiveJob } from '../catalog/jobs.ts';
+import type { Clock } from '../clock.ts';
+import type { Actor } from '../model/access.ts';
+import type { IndexImport, JobReporter } from '../model/job.ts';
+import { type ProjectName, projectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
+import { ImportGuard } from './import-guard.ts';
+import type { ImportSummary } from './import-report.ts';
+import { ImportRun, type ImportRunParts } from './import-run.ts';
+import { openSourceIndex, type SourceIndexParts, type SourceLogin } from './source-index.ts';
+
+/** An index that somebody wants to move in. */
+export interface ImportOrder {
+  readonly from: IndexImport['from'];
+  /** May carry user and password. */
+  readonly url: URL;
+  readonly login?: SourceLogin;
+  readonly repository: string;
+  /** Only these; empty: all. */
+  readonly projects: readonly string[];
+}
+
+/** Moving other indexes in, as jobs. */
+export class Imports {
+  readonly #parts: SourceIndexParts & ImportRunParts & { readonly catalog: Catalog; readonly clock: Clock };
+
+  constructor(parts: SourceIndexParts & ImportRunParts & { readonly catalog: Catalog; readonly clock: Clock }) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Makes the job, unless one like it waits or runs: then answers that one. Throws `not-accepted` for an address that must not be asked,
+   * `invalid-project-name`.
+   */
+  async order(order: ImportOrder, actor: Actor): Promise<string> {
+    const { from, repository } = order;
+    const { catalog, clock, allowHosts } = this.#parts;
+    const url = new URL(order.url);
+    const login = order.login ?? loginOf(url);
+    [url.username, url.password, url.search, url.hash] = ['', '', '', ''];
+    if (!url.pathname.endsWith('/')) url.pathname += '/';
+    try {
+      await new ImportGuard(url, allowHosts).check(url);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      throw new Problem('not-accepted', `${url.host} is not asked: ${error.message}.`, { cause: error });
+    }
+    const projects = [...new Set(namesOf(order.projects))].sort();
+    const input: IndexImport = { from, url: url.href, repository, projects };
+    const now = clock.nowMs();
+    return await catalog.write(function* () {
+      const active = yield* findActiveJob('import-index', input);
+      if (active !== undefined) return active.id;
+      const secret = login === undefined ? {} : { secret: JSON.stringify(login) };
+      const id = yield* enqueueJob({ kind: 'import-index', input, actor, now, ...secret });
+      return id ?? '';
+    });
+  }
+
+  /** Does it. Throws like `ImportRun.all`. */
+  async run(
+    { projects, ...input }: IndexImport,
+    secret: string | undefined,
+    { job, actor }: { readonly job: JobReporter; readonly actor: Actor },
+  ): Promise<ImportSummary> {
+    const login = secret === undefined ? undefined : (JSON.parse(secret) as SourceLogin);
+    const source = await openSourceIndex(input, login, this.#parts);
+    try {
+      const run = new ImportRun(this.#parts, source, { repository: input.repository, actor });
+      return await run.all(namesOf(projects), job);
+    } finally {
+      await source.close();
+    }
+  }
+}
+
+/** Normalised. Throws `invalid-project-name`. */
+function namesOf(texts: readonly string[]): readonly ProjectName[] {
+  return texts.map((text) => {
+    const name = projectName(text.trim());
+    if (name !== undefined) return name;
+    throw new Problem('invalid-project-name', `${JSON.stringify(text.slice(0, 60))} is no project name (PEP 508).`);
+  });
+}
+
+function loginOf({ username, password }: URL): SourceLogin | undefined {
+  if (username === '' && password === '') return undefined;
+  return { username: decoded(username), password: decoded(password) };
+}
+
+/** A percent sign that begins no escape stands for itself. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => Buffer.from(escapes.replaceAll('%', ''), 'hex').toString());
+}
