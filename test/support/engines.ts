@@ -26,9 +26,15 @@ export interface S3Engine {
   readonly pid: number;
 }
 
-/** A fresh PostgreSQL cluster of this test process, reached over a unix socket; gone when the process is. */
-export async function startPostgres(): Promise<Started<PostgresEngine>> {
-  const started = await run('pg-start.sh', []);
+/**
+ * A fresh PostgreSQL cluster of this test process, reached over a unix socket; gone when the process is. `18`: the one that `.ci/run`
+ * fetches; else the system's.
+ */
+export async function startPostgres(version?: 18): Promise<Started<PostgresEngine>> {
+  const bin = version === undefined ? undefined : find('initdb', 'postgres18/native/bin');
+  if (version !== undefined && bin === undefined)
+    return absent('PostgreSQL 18 is not installed (test/engines/README.md)');
+  const started = await run('pg-start.sh', [], bin === undefined ? {} : { PGBIN: bin });
   if ('skip' in started) return absent(`PostgreSQL: ${started.skip}`);
   return { url: started.line, stop: started.stop };
 }
@@ -58,10 +64,11 @@ function find(name: string, below: string): string | undefined {
 type Run = { readonly line: string; stop(): Promise<void> } | { readonly skip: string };
 
 /** Starts a script that prints one line when its engine answers, and ends the engine when its standard input closes. */
-async function run(script: string, args: readonly string[]): Promise<Run> {
+async function run(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
   const path = fileURLToPath(new URL(`../engines/${script}`, import.meta.url));
   const child: ChildProcessByStdio<Writable, Readable, Readable> = spawn('bash', [path, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   let complaint = '';
   child.stderr.on('data', (text: Buffer) => {

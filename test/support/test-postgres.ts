@@ -10,8 +10,9 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
-export async function startTestPostgres(): Promise<TestPostgres> {
-  const engine = await startPostgres();
+/** `version` as `startPostgres` takes it. */
+export async function startTestPostgres(version?: 18): Promise<TestPostgres> {
+  const engine = await startPostgres(version);
   if (engine.skip !== undefined) {
     const { skip } = engine;
     const none = (): Promise<never> => Promise.reject(new Error(skip));
