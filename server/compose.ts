@@ -14,7 +14,7 @@ import { TokenAuthorizer } from './access/token-authorizer.ts';
 import { Tokens } from './access/tokens.ts';
 import { TrustedPublishing } from './access/trusted-publishing.ts';
 import { Browse } from './browse/overview.ts';
-import { holdFolder } from './catalog/hold-folder.ts';
+import { holdFolder, ownFolder } from './catalog/hold-folder.ts';
 import { hotReads } from './catalog/hot-reads.ts';
 import { LastKnown } from './catalog/last-known.ts';
 import { openCatalog } from './catalog/open.ts';
@@ -79,6 +79,8 @@ export interface App {
   stop(): Promise<void>;
 }
 
+// Directly in a folder that nodes share only earlier versions wrote, one of which may still run.
+const ABANDONED_MS = 24 * 3_600_000;
 const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 
 /** Builds the whole server, top to bottom. Throws what a person who starts it should read. */
@@ -87,9 +89,11 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const log = parts.log ?? createLogger(config.log);
   const metrics = new Metrics({ withProcess: true });
   const version = parts.version ?? 'dev';
-  const spoolDir = join(config.dataDir, 'spool');
+  const sharedSpools = join(config.dataDir, 'spool');
 
-  const letGo = config.catalog.kind === 'sqlite' ? await holdFolder(config.dataDir) : undefined;
+  // Nodes may have one file system, and so one folder.
+  const held = await (config.catalog.kind === 'sqlite' ? holdFolder(config.dataDir) : ownFolder(sharedSpools));
+  const spoolDir = config.catalog.kind === 'sqlite' ? sharedSpools : held.dir;
   const bare = await openCatalog(config.catalog, { dataDir: config.dataDir, migrationsDir: MIGRATIONS, clock, log });
   await refuseUnfinishedCopy(bare);
   const catalog = refusingWhenReadOnly(bare);
@@ -105,7 +109,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       warn: (message, err) => log.warn({ err }, message),
     },
   );
-  await sweepSpools(spoolDir);
+  await sweepSpools(sharedSpools, config.catalog.kind === 'sqlite' ? undefined : clock.nowMs() - ABANDONED_MS);
   const keeper = createBlobKeeper({ catalog, blobs, clock });
 
   const upstreams = await composeUpstreams(config, {
@@ -273,7 +277,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       await memory?.stop();
       await blobs.close();
       await catalog.close();
-      letGo?.();
+      await held.letGo();
       log.info('stopped');
     },
   };

@@ -1,30 +1,86 @@
-import { mkdir } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import Database from 'better-sqlite3';
+import { systemClock } from '../clock.ts';
 import { CatalogUnusableError } from './errors.ts';
+import { lockFile } from './lock-file.ts';
+
+const LOCK = 'in-use';
+// In all, longer than another takes to do the same: to remove what the dead have left. Other processes do not wait for a test's clock.
+const TRIES = 500;
+const PAUSE_MS = 20;
+
+/** A folder that is this process's alone. */
+export interface HeldFolder {
+  readonly dir: string;
+  letGo(): Promise<void>;
+}
 
 /**
- * Takes a data folder, made if need be, for this process alone, until the returned function is called or the process ends,
- * however it ends: two would sweep each other's spools away. Throws `CatalogUnusableError` with a sentence for whoever starts it.
+ * Takes a data folder, made if need be, for this process alone, until it is let go or the process ends, however it ends: two would sweep
+ * each other's spools away. Throws `CatalogUnusableError` with a sentence for whoever starts it.
  */
-export async function holdFolder(dataDir: string): Promise<() => void> {
-  try {
+export async function holdFolder(dataDir: string): Promise<HeldFolder> {
+  const letGo = await usable(dataDir, async () => {
     await mkdir(dataDir, { recursive: true });
-    // SQLite, because Node has no locks of files; nothing is ever written to this one.
-    const file = new Database(join(dataDir, 'in-use'), { timeout: 0 });
+    return lockFile(join(dataDir, LOCK));
+  });
+  if (letGo !== undefined) return { dir: dataDir, letGo: async () => letGo() };
+  throw new CatalogUnusableError(
+    `Another Stormcellar that runs uses the folder ${dataDir}. Stop it first, or give this one another "dataDir".`,
+  );
+}
+
+/**
+ * Makes a folder of this process below `parent`, beside those of others that share it, and removes those whose processes have ended; so
+ * nobody sweeps away what another is writing. Throws `CatalogUnusableError` with a sentence for whoever starts it.
+ */
+export async function ownFolder(parent: string): Promise<HeldFolder> {
+  return await usable(parent, async () => {
+    await mkdir(parent, { recursive: true });
+    // One at a time: a folder that is made and not held yet looks as one whose owner is dead.
+    const alone = await lockPatiently(join(parent, LOCK));
     try {
-      file.exec('BEGIN EXCLUSIVE');
-    } catch (error) {
-      file.close();
-      throw error;
+      for (const entry of await readdir(parent, { withFileTypes: true })) {
+        if (entry.isDirectory()) await removeUnheld(join(parent, entry.name));
+      }
+      const dir = join(parent, randomUUID());
+      await mkdir(dir);
+      const free = lockFile(join(dir, LOCK));
+      return {
+        dir,
+        letGo: async () => {
+          await rm(dir, { recursive: true, force: true });
+          free?.();
+        },
+      };
+    } finally {
+      alone();
     }
-    return () => file.close();
+  });
+}
+
+async function lockPatiently(path: string): Promise<() => void> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const letGo = lockFile(path);
+    if (letGo !== undefined) return letGo;
+    await systemClock.sleep(PAUSE_MS);
+  }
+  throw new Error('another process has been busy with it for too long');
+}
+
+async function removeUnheld(dir: string): Promise<void> {
+  const free = lockFile(join(dir, LOCK));
+  if (free === undefined) return;
+  await rm(dir, { recursive: true, force: true });
+  free();
+}
+
+async function usable<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (cause) {
-    if (cause instanceof Database.SqliteError && cause.code.startsWith('SQLITE_BUSY')) {
-      const sentence = `Another Stormcellar that runs uses the folder ${dataDir}. Stop it first, or give this one another "dataDir".`;
-      throw new CatalogUnusableError(sentence, { cause });
-    }
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CatalogUnusableError(`The folder ${dataDir} cannot be used: ${reason}.`, { cause });
+    throw new CatalogUnusableError(`The folder ${folder} cannot be used: ${reason}.`, { cause });
   }
 }

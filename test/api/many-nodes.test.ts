@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { makeBundle } from '../support/bundle.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -167,6 +169,29 @@ describe('nodes of one cellar', { skip: engines.skip }, () => {
   });
 });
 
+describe('nodes with one folder', { skip: engines.skip }, () => {
+  it('leave each other what they write: one that starts sweeps away nothing of one that runs', async (t) => {
+    const up = await fakeUpstream(t);
+    const big = makeWheel({ name: 'demo', version: '1.0', padding: 400_000 });
+    up.project('demo').add(big);
+    const cellar = await engines.cellar(t);
+    const one = await cellar.node({ upstream: up.url });
+    const rest = Promise.withResolvers<void>();
+    up.order(`/files/${big.filename}`, { holdAfter: { bytes: 100_000, until: rest.promise } });
+    const pulled = await one.get(`/simple/demo/${big.filename}`);
+    assert.equal((await spoolsBelow(one)).length, 1);
+    const other = await cellar.node({ upstream: up.url, dataDir: one.dataDir });
+    assert.equal((await spoolsBelow(one)).length, 1);
+    rest.resolve();
+    assert.deepEqual(Buffer.from(await pulled.arrayBuffer()), big.bytes);
+    await up.refuse();
+    assert.deepEqual(await bytesOf(other, `/simple/demo/${big.filename}`), big.bytes);
+    await one.stop();
+    await other.stop();
+    assert.deepEqual(await spoolsBelow(one), []);
+  });
+});
+
 describe('a page that is due', { skip: engines.skip }, () => {
   it('is asked for once, however many ask on however many nodes', async (t) => {
     const up = await fakeUpstream(t);
@@ -213,6 +238,11 @@ describe('a page that is due', { skip: engines.skip }, () => {
     assert.deepEqual((await pageOf(one)).versions.toSorted(), ['1.0', '2.0']);
   });
 });
+
+async function spoolsBelow({ dataDir }: TestApp): Promise<string[]> {
+  const names = await readdir(join(dataDir, 'spool'), { recursive: true });
+  return names.filter((name) => name.endsWith('.spool'));
+}
 
 /** Lets time pass until it is so. */
 async function until(clock: FakeClock, isSo: () => Promise<boolean>): Promise<void> {

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { CatalogUnusableError } from '../../../server/catalog/errors.ts';
+import { holdFolder, ownFolder } from '../../../server/catalog/hold-folder.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+describe('a data folder of one process', () => {
+  it('is refused to a second with a sentence, until the first lets it go', async (t) => {
+    const dir = join(await tempDir(t), 'data');
+    const first = await holdFolder(dir);
+    await assert.rejects(holdFolder(dir), (error) => {
+      assert.ok(error instanceof CatalogUnusableError);
+      return /Another Stormcellar that runs uses the folder/.test(error.message);
+    });
+    await first.letGo();
+    await (await holdFolder(dir)).letGo();
+  });
+
+  it('that cannot be made is refused with a sentence', async (t) => {
+    const file = join(await tempDir(t), 'file');
+    await writeFile(file, '');
+    for (const take of [holdFolder, ownFolder]) {
+      await assert.rejects(take(join(file, 'data')), (error) => {
+        assert.ok(error instanceof CatalogUnusableError);
+        return /cannot be used/.test(error.message);
+      });
+    }
+  });
+});
+
+describe('folders of many processes below one', () => {
+  it('are each their own: who starts removes those of the dead and leaves those of the living', async (t) => {
+    const parent = join(await tempDir(t), 'spool');
+    const [one, other] = await Promise.all([ownFolder(parent), ownFolder(parent)]);
+    await writeFile(join(one.dir, 'a.spool'), 'being written');
+    const dead = join(parent, 'dead');
+    await mkdir(dead);
+    await writeFile(join(dead, 'b.spool'), 'left');
+    const third = await ownFolder(parent);
+    assert.equal(new Set([one.dir, other.dir, third.dir]).size, 3);
+    assert.ok(existsSync(join(one.dir, 'a.spool')));
+    assert.ok(!existsSync(dead));
+    for (const held of [one, other, third]) await held.letGo();
+    assert.deepEqual(
+      (await readdir(parent)).filter((name) => !name.startsWith('in-use')),
+      [],
+    );
+  });
+});
