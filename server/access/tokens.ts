@@ -61,7 +61,12 @@ export class Tokens {
         kind: 'token-created',
         actor: from,
         subject: `token/${token.id}`,
-        detail: { name: token.name, ...grant, ...(expiresAt === undefined ? {} : { expiresAt }) },
+        detail: {
+          name: token.name,
+          ...grant,
+          // As everywhere that people read it.
+          ...(expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt).toISOString() }),
+        },
       });
     });
     return { token, secret };

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ByteRange } from '../../storage/blob-store.ts';
 import { Problem } from '../problem.ts';
-import type { ServedFile } from '../repository/repository.ts';
+import type { Origin, ServedFile } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
 import { allowsRange, matchesEtag } from './conditional.ts';
 import { parseRange } from './range.ts';
@@ -31,10 +31,11 @@ export async function sendFile(
   options: SendFileOptions,
 ): Promise<void> {
   const etag = file.digest === undefined ? undefined : `"${file.digest}"`;
-  const cache = cacheStatus(file.origin);
-  const headers = fileHeaders(file, { etag, cache }, options);
-  const write = (status: number, more: readonly string[], length: number): void =>
-    writeReadyHead(req, res, { status, headers: [...headers, ...more], length, cache });
+  const write: WriteHead = (status, more, length, origin = file.origin) => {
+    const cache = cacheStatus(origin);
+    const headers = [...fileHeaders(file, { etag, cache }, options), ...more];
+    writeReadyHead(req, res, { status, headers, length, cache });
+  };
   if (etag !== undefined && matchesEtag(req.headers['if-none-match'], etag)) {
     write(304, [], 0);
     res.end();
@@ -55,17 +56,13 @@ export async function sendFile(
   await sendBody(req, res, file, { etag, write });
 }
 
+type WriteHead = (status: number, more: readonly string[], length: number, origin?: Origin) => void;
+
 async function sendBody(
   req: IncomingMessage,
   res: ServerResponse,
   file: ServedFile,
-  {
-    etag,
-    write,
-  }: {
-    readonly etag: string | undefined;
-    readonly write: (status: number, more: readonly string[], length: number) => void;
-  },
+  { etag, write }: { readonly etag: string | undefined; readonly write: WriteHead },
 ): Promise<void> {
   const asked = allowsRange(single(req.headers['if-range']), etag, file.modifiedAt) ? req.headers.range : undefined;
   const rangeOf = (size: number | undefined): ByteRange | 'whole' => {
@@ -80,11 +77,11 @@ async function sendBody(
     const { size } = body;
     const range = size === file.size ? expected : rangeOf(size);
     if (range === 'whole') {
-      write(200, size === undefined ? [] : ['Content-Length', String(size)], size ?? 0);
+      write(200, size === undefined ? [] : ['Content-Length', String(size)], size ?? 0, body.origin);
     } else {
       const length = range.end - range.start + 1;
       const part = ['Content-Range', `bytes ${range.start}-${range.end}/${size}`, 'Content-Length', String(length)];
-      write(206, part, length);
+      write(206, part, length, body.origin);
     }
     if (req.method !== 'HEAD') await body.send(range === 'whole' ? undefined : range, res);
     if (!res.destroyed) res.end();

@@ -5,8 +5,10 @@ import type { ProjectName } from '../model/project-name.ts';
 import { MAX_METADATA_BYTES } from '../wheel-metadata.ts';
 import type { KnownFile } from './known-page.ts';
 import { addressOf, type PullParts } from './pull-file.ts';
-import type { FileBody } from './repository.ts';
+import type { FileBody, Origin } from './repository.ts';
 import { bytesBody } from './stored-file.ts';
+
+const PAST_STORE: Origin = { outcome: 'miss', detail: 'storage-down' };
 
 /**
  * Gives stored files past a store that does not answer: from upstream, when that still lists the same bytes, without keeping them anew.
@@ -33,7 +35,7 @@ export class PastStore {
         expected: { sha256: digest, size },
         whenStored: async () => {}, // it is stored already
       });
-      return { size, send: (range, out) => growing.send(range, out), close: () => growing.close() };
+      return { size, origin: PAST_STORE, send: (range, out) => growing.send(range, out), close: () => growing.close() };
     });
   }
 
@@ -48,7 +50,7 @@ export class PastStore {
       url.pathname += '.metadata';
       const { body } = await this.#parts.upstream.document(url, { accept: '*/*', maxBytes: MAX_METADATA_BYTES });
       const digest = createHash('sha256').update(body).digest('hex');
-      return digest === kept.digest ? bytesBody(body) : undefined;
+      return digest === kept.digest ? { ...bytesBody(body), origin: PAST_STORE } : undefined;
     });
   }
 

@@ -113,7 +113,7 @@ export class ProxiedFiles {
     await this.#parts.catalog.write(() => forgetLostFile(this.#repository, name, filename));
     const file = await this.#listed(name, filename, { offline: false });
     if (file === undefined) throw new Problem('file-not-found', `The bytes of ${filename} are lost.`);
-    return this.#pull(name, file);
+    return { ...(await this.#pull(name, file)), origin: { outcome: 'miss' } };
   }
 
   #coldFile(name: ProjectName, file: KnownFile): ServedFile {

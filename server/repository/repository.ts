@@ -56,6 +56,8 @@ export interface PageState {
 export interface FileBody {
   /** Bytes of the whole file; absent while an upstream has not told it. */
   readonly size?: number;
+  /** Where it comes from, when that is not where the file said. */
+  readonly origin?: Origin;
   /**
    * Writes the bytes of `range` (all of them when absent) to `out` at the pace of `out`, and does not end it. Rejects when they
    * cannot be had whole: the caller then destroys `out`. Settles when `out` is closed early.

@@ -125,6 +125,9 @@ describe('S3 gone', { skip: engines.skip }, () => {
       [503, 503, 200, 200, 200, 200],
     );
     assert.ok(Number(remote[0]?.headers.get('retry-after')) >= 1);
+    for (const answer of remote.slice(2)) {
+      assert.equal(answer.headers.get('cache-status'), 'stormcellar; fwd=miss; detail=storage-down');
+    }
     const bodies = await Promise.all(remote.map(async (answer) => Buffer.from(await answer.arrayBuffer())));
     assert.deepEqual(bodies.slice(2), expected.slice(2));
     assert.equal(up.requests(`/files/${kept.filename}`), asked + 1);

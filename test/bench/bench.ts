@@ -57,8 +57,8 @@ export class Bench {
     return upstream;
   }
 
-  /** Our server, with empty data. */
-  async server(options: Omit<ServerOptions, 'dir'> = {}): Promise<BenchServer> {
+  /** Our server, with empty data unless a folder is given. */
+  async server(options: Partial<ServerOptions> = {}): Promise<BenchServer> {
     const server = await startServer({ dir: this.folder(), ...options });
     this.stopLater(() => server.program.stop());
     return server;

@@ -15,6 +15,7 @@ import { closure } from './scenarios/closure.ts';
 import { coldFile, manyClients, stampede } from './scenarios/cold-file.ts';
 import { hangingUpstream } from './scenarios/hanging-upstream.ts';
 import { hotFiles } from './scenarios/hot-files.ts';
+import { largeCatalog } from './scenarios/large-catalog.ts';
 import { mirror } from './scenarios/mirror.ts';
 import { pages } from './scenarios/pages.ts';
 import { postgres } from './scenarios/postgres.ts';
@@ -37,6 +38,7 @@ const SCENARIOS: readonly Scenario[] = [
   postgres,
   twoNodes,
   mirror,
+  largeCatalog,
 ];
 const NAMES = SCENARIOS.map(({ name }) => name);
 

@@ -5,6 +5,8 @@ export interface LoadOptions {
   readonly connections: number;
   readonly seconds: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** A file in Lua that says what to ask for. */
+  readonly script?: string;
 }
 
 export interface Load {
@@ -24,10 +26,11 @@ const UNITS: Readonly<Record<string, number>> = {
 };
 
 /** Asks for `url` as fast as it is answered. Throws when an answer is an error or a connection breaks. */
-export async function load({ url, connections, seconds, headers = {} }: LoadOptions): Promise<Load> {
+export async function load({ url, connections, seconds, headers = {}, script }: LoadOptions): Promise<Load> {
   const lines = Object.entries(headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
   const shape = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '30s', '--latency'];
-  const { output } = await run('wrk', [...shape, ...lines, url]);
+  const scripted = script === undefined ? [] : ['-s', script];
+  const { output } = await run('wrk', [...shape, ...lines, ...scripted, url]);
   const fault = /Non-2xx.*|Socket errors.*/.exec(output)?.[0];
   if (fault !== undefined) throw new Error(`${url}: ${fault}`);
   return {

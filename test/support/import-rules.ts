@@ -134,7 +134,7 @@ function services(): string[] {
 export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['storage/s3-'],
   '@aws-sdk/s3-request-presigner': ['storage/s3-'],
-  'better-sqlite3': ['server/catalog/sqlite', 'server/catalog/hold-folder'],
+  'better-sqlite3': ['server/catalog/sqlite', 'server/catalog/lock-file'],
   commander: ['cli/'],
   eta: ['server/ui/'],
   express: ['server/http/', 'server/compose'],

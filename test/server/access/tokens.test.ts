@@ -14,8 +14,10 @@ function problem(slug: ProblemSlug) {
 
 describe('tokens', () => {
   it('are kept without their secret, and each change is in the audit trail', async (t) => {
-    const { tokens, audit, catalog } = await testAccess(t);
-    const { token, secret } = await tokens.create({ name: 'ci', can: ['upload'], projects: ['Acme_*'] }, ADMIN, FROM);
+    const { tokens, audit, catalog, clock } = await testAccess(t);
+    const expiresAt = clock.nowMs() + 86_400_000;
+    const wanted = { name: 'ci', can: ['upload'], projects: ['Acme_*'], expiresAt } as const;
+    const { token, secret } = await tokens.create(wanted, ADMIN, FROM);
     await tokens.revoke(token.id, { name: 'other boss' });
     const { events } = await audit.page({ limit: 10, subject: `token/${token.id}` });
     assert.deepEqual(
@@ -26,7 +28,12 @@ describe('tokens', () => {
           kind: 'token-created',
           by: 'boss',
           address: '192.0.2.7',
-          detail: { name: 'ci', can: ['upload'], projects: ['acme-*'] },
+          detail: {
+            name: 'ci',
+            can: ['upload'],
+            projects: ['acme-*'],
+            expiresAt: new Date(expiresAt).toISOString(),
+          },
         },
       ],
     );

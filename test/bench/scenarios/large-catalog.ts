@@ -1,0 +1,108 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Bench } from '../bench.ts';
+import { fillPostgres, fillSqlite, type Size } from '../fill-catalog.ts';
+import { run } from '../run.ts';
+import { compare, type Line, type Scenario, shown } from '../scenario.ts';
+import type { BenchServer } from '../server.ts';
+import { load } from '../wrk.ts';
+
+const CONNECTIONS = 16;
+const LARGE = 600_000;
+const SMALL = 1_000;
+const QUICKLY = 0.1;
+const MOST = 1.5;
+const MOST_MORE_MB = 40;
+
+/** Every page is read and rendered: what is rendered already costs the same in any catalog. */
+const NOTHING_RENDERED = { limits: { pageCacheBytes: '1KiB', minFreeBytes: '0B' } };
+
+/** Both sides of a comparison, on one kind of engine. */
+interface Sizes {
+  readonly engine: string;
+  readonly large: BenchServer;
+  readonly small: BenchServer;
+}
+
+/** 600,000 projects with five million files beside 1,000: pages that are looked for anywhere among them, and the list of all. */
+export const largeCatalog: Scenario = {
+  name: 'large-catalog',
+  run: async (bench): Promise<readonly Line[]> => {
+    const projects = bench.effort.rounds === 1 ? LARGE * QUICKLY : LARGE;
+    const lines: Line[] = [];
+    for (const server of [onSqlite, await onPostgres(bench)]) {
+      const large = await server(bench, { projects });
+      const small = await server(bench, { projects: SMALL });
+      const sizes = { engine: server === onSqlite ? 'SQLite' : 'PostgreSQL', large, small };
+      lines.push(await pageLine(bench, sizes, projects), await listLine(sizes, projects));
+    }
+    return lines;
+  },
+};
+
+async function onSqlite(bench: Bench, size: Size): Promise<BenchServer> {
+  const dir = bench.folder();
+  await mkdir(join(dir, 'data'), { recursive: true });
+  await fillSqlite(join(dir, 'data', 'catalog.sqlite'), size);
+  return await bench.server({ dir, config: NOTHING_RENDERED });
+}
+
+async function onPostgres(bench: Bench): Promise<(bench: Bench, size: Size) => Promise<BenchServer>> {
+  const postgres = await bench.postgres();
+  return async (_, size) => {
+    const url = await postgres.database();
+    await fillPostgres(url, size);
+    return await bench.server({ config: { ...NOTHING_RENDERED, catalog: { kind: 'postgres', url } } });
+  };
+}
+
+async function pageLine(bench: Bench, { engine, large, small }: Sizes, projects: number): Promise<Line> {
+  const { rounds, seconds } = bench.effort;
+  const loadOf = async ({ url }: BenchServer, among: number) => {
+    const script = await randomPages(bench, among);
+    return 1e6 / (await load({ url, connections: CONNECTIONS, seconds, script })).requestsPerSecond;
+  };
+  const { ours, beside, ratio } = await compare(rounds, {
+    ours: () => loadOf(large, projects),
+    beside: () => loadOf(small, SMALL),
+  });
+  return {
+    what: `a page among ${projects.toLocaleString('en')} projects, ${engine}`,
+    ours: shown(ours, 'µs a page'),
+    beside: `1,000 projects ${shown(beside, 'µs')}`,
+    ratio,
+    goal: `≤ ${MOST} × 1,000 projects`,
+    met: ratio <= MOST,
+  };
+}
+
+/** A script that has wrk ask for pages anywhere in the catalog. */
+async function randomPages(bench: Bench, among: number): Promise<string> {
+  const path = `${bench.folder()}.lua`;
+  await writeFile(
+    path,
+    `math.randomseed(os.time())
+     request = function() return wrk.format(nil, string.format("/simple/project-%06d/", math.random(${among}))) end\n`,
+  );
+  return path;
+}
+
+/** The same number of names, in one list and in many: what differs is what a list holds. */
+async function listLine({ engine, large, small }: Sizes, projects: number): Promise<Line> {
+  const peakOf = async ({ url, program }: BenchServer, times: number) => {
+    const lists = Array.from({ length: times }, () => ['-o', '/dev/null', `${url}/simple/`]).flat();
+    await run('curl', ['-sSf', ...lists]);
+    await program.forgetPeak();
+    await run('curl', ['-sSf', ...lists]);
+    return (await program.memory()).peak;
+  };
+  const [ours, beside] = [await peakOf(large, 1), await peakOf(small, projects / SMALL)];
+  return {
+    what: `memory while ${projects.toLocaleString('en')} names are listed, ${engine}`,
+    ours: shown(ours, 'MB'),
+    beside: `in lists of 1,000 ${shown(beside, 'MB')}`,
+    ratio: ours / beside,
+    goal: `≤ ${MOST_MORE_MB} MB more`,
+    met: ours - beside <= MOST_MORE_MB,
+  };
+}
