@@ -2,18 +2,20 @@
 // With a Node that is new enough it runs in this very process. On a machine whose Node is older it goes on with a Node 24 that
 // npm itself fetches (a plain package with the binary in it: no install script, no other download); later runs find it in
 // npm's cache.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { delimiter, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { isNewEnough, neededNode } from './node-version.mjs';
 
+const NOTICE_AFTER_MS = 2_000;
 const [script = '', ...args] = process.argv.slice(2);
 
 if (isNewEnough()) {
   process.argv = [process.execPath, resolve(script), ...args];
   await import(pathToFileURL(resolve(script)).href);
 } else {
-  const node = fetchNode();
+  const node = await fetchNode();
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
   // Whoever kills this process means the program: when this end of the channel is gone, the other end goes too.
   const leash = "process.on('disconnect', () => process.kill(process.pid, 'SIGKILL')); process.channel.unref();";
@@ -26,19 +28,27 @@ if (isNewEnough()) {
 }
 
 /** The path of a Node 24, fetched when npm does not have it yet. Ends the process with a sentence when it cannot be had. */
-function fetchNode() {
+async function fetchNode() {
   const name = `node-linux-${process.arch}`;
   const here = `Stormcellar needs Node ${neededNode}, and this is Node ${process.versions.node}`;
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) fail(`${here}. Install a newer one.`);
-  process.stderr.write(`${here}; going on with a Node 24 that npm fetches (once).\n`);
+  // What npm has already is there at once, and needs no word.
+  const notice = setTimeout(() => {
+    process.stderr.write(`${here}; going on with a Node 24 that npm fetches (once).\n`);
+  }, NOTICE_AFTER_MS);
   try {
     const command = ['--yes', `--package=${name}@24`, '-c', 'command -v node'];
-    // Names of npm scripts in the environment would have npx announce them.
-    const env = { ...process.env, npm_config_loglevel: 'error' };
-    const output = execFileSync('npx', command, { stdio: ['ignore', 'pipe', 'inherit'], env, encoding: 'utf8' });
-    return output.trim().split('\n').at(-1);
+    // Names of npm scripts in the environment would have npx announce them. What is in its cache is taken without asking the registry: a
+    // server has to start in an outage, and npm would try for minutes.
+    const env = { ...process.env, npm_config_loglevel: 'error', npm_config_prefer_offline: 'true' };
+    const npx = promisify(execFile)('npx', command, { env, encoding: 'utf8' });
+    npx.child.stderr.pipe(process.stderr);
+    return (await npx).stdout.trim().split('\n').at(-1);
   } catch (error) {
-    return fail(`${here}, and npm could not fetch ${name}@24 (${error.code ?? `npx ended with ${error.status}`}).`);
+    const why = typeof error.code === 'string' ? error.code : `npx ended with ${error.code}`;
+    return fail(`${here}, and npm could not fetch ${name}@24 (${why}).`);
+  } finally {
+    clearTimeout(notice);
   }
 }
 
