@@ -2,7 +2,6 @@ import type { Spooled } from '../../storage/blob-store.ts';
 import { Spool } from '../../storage/spool.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
-import { drop } from '../upstream/body.ts';
 import { UpstreamError } from '../upstream/errors.ts';
 import type { OfferedFile } from './offered-file.ts';
 import type { SourceIndex } from './source-index.ts';
@@ -35,10 +34,10 @@ export async function fetchOffered(
         spool = await Spool.create(spoolDir, { maxBytes });
       }
       try {
-        for await (const chunk of body as AsyncIterable<Buffer>) await spool.write(chunk);
+        for await (const chunk of body) await spool.write(chunk);
         break;
       } catch (error) {
-        drop(body);
+        body.destroy();
         signal.throwIfAborted();
         if (!(error instanceof UpstreamError)) throw error;
         if (left === 1)
