@@ -8,7 +8,7 @@ const systemResolve: Resolve = (hostname) => systemLookup(hostname, { all: true 
 const PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 /**
- * Where an import may go (ADR 16). An administrator names the index, so it may be inside a private network; what it links and redirects to may be
+ * Where an import may go (ADR 18). An administrator names the index, so it may be inside a private network; what it links and redirects to may be
  * so only when it is itself. Link-local addresses, where clouds keep their metadata, are refused to both. With a list of hosts
  * (`import.allowHosts`: `host` for the usual ports, or `host:port`) nothing else is asked.
  */
