@@ -3,8 +3,9 @@ import type { Spooled } from '../storage/blob-store.ts';
 /** The one door by which bytes become blobs, so that garbage collection and writers never meet over one digest. */
 export interface BlobKeeper {
   /**
-   * Makes the spooled bytes durable, takes their file, and keeps garbage collection away from them for longer than any writer
-   * needs to add the row that names them (a day). Throws `StorageFullError`, `StorageUnavailableError`.
+   * Makes the spooled bytes durable, all of them at once, takes their files, and keeps garbage collection away from them for longer than any
+   * writer needs to add the rows that name them (a day). When it throws, none of them is under way any more; some may be kept.
+   * Throws `StorageFullError`, `StorageUnavailableError`.
    */
-  keep(blob: Spooled): Promise<void>;
+  keep(...blobs: readonly Spooled[]): Promise<void>;
 }

@@ -21,18 +21,24 @@ export function createBlobKeeper(parts: {
 }): BlobKeeper {
   const { catalog, blobs, clock } = parts;
 
-  async function hold(blob: Spooled): Promise<void> {
+  async function hold(wanted: readonly Spooled[]): Promise<void> {
     for (let attempt = 1; attempt <= TRIES; attempt += 1) {
-      const held = await touch(blob);
-      if (held === 'kept') return;
+      if (await touch(wanted)) return;
       await clock.sleep(RETRY_MS);
     }
-    throw new StorageUnavailableError(`blob ${blob.digest} is being removed at this moment`);
+    throw new StorageUnavailableError(
+      `blob ${wanted.map(({ digest }) => digest).join(', ')} is being removed at this moment`,
+    );
   }
 
-  async function touch(blob: Spooled): Promise<'kept' | 'doomed'> {
+  /** False: one of them is being removed. */
+  async function touch(wanted: readonly Spooled[]): Promise<boolean> {
     try {
-      return await catalog.write(() => touchBlob(blob, clock.nowMs()));
+      return await catalog.write(function* () {
+        let all = true;
+        for (const blob of wanted) if ((yield* touchBlob(blob, clock.nowMs())) === 'doomed') all = false;
+        return all;
+      });
     } catch (error) {
       // Rows and bytes often share a disk, and for the caller it is one and the same misfortune.
       if (error instanceof CatalogFullError) throw new StorageFullError(error.message, { cause: error });
@@ -41,9 +47,11 @@ export function createBlobKeeper(parts: {
   }
 
   return {
-    keep: async (blob) => {
-      await hold(blob);
-      await blobs.put(blob);
+    keep: async (...wanted) => {
+      // In one order everywhere, so that no two transactions wait for each other.
+      await hold(wanted.toSorted((a, b) => (a.digest < b.digest ? -1 : 1)));
+      const outcomes = await Promise.allSettled(wanted.map((blob) => blobs.put(blob)));
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     },
   };
 }

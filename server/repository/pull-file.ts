@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { BlobStore, Spooled } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { parseDigest } from '../../storage/digest.ts';
@@ -100,9 +101,14 @@ export class FilePuller {
 
   async #store(project: ProjectName, file: KnownFile, spooled: Spooled): Promise<void> {
     const { keeper, catalog, clock, upstream } = this.#parts;
-    const metadata = await this.#metadataFor(project, file, spooled.path);
     const { digest, size } = spooled;
-    await keeper.keep(spooled);
+    const beside = await this.#metadataFor(project, file, spooled.path);
+    const metadata = beside && { digest: beside.digest, size: beside.size, source: 'file' as const };
+    try {
+      await keeper.keep(...(beside === undefined ? [] : [beside]), spooled);
+    } finally {
+      if (beside !== undefined) await rm(beside.path, { force: true });
+    }
     const { missingSince: _missing, removedAt: _removed, ...detail } = file;
     const changesPage =
       file.hashes.sha256 === undefined || (metadata !== undefined && !announces(file, metadata.digest));
@@ -124,7 +130,7 @@ export class FilePuller {
   }
 
   /** The metadata to keep beside a wheel that is about to be stored: so that it can be had for as long as the wheel can. */
-  async #metadataFor(project: ProjectName, file: KnownFile, path: string) {
+  async #metadataFor(project: ProjectName, file: KnownFile, path: string): Promise<Spooled | undefined> {
     const { catalog, upstream, log } = this.#parts;
     if (!file.filename.endsWith('.whl')) return undefined;
     const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
@@ -137,7 +143,7 @@ export class FilePuller {
       log.warn({ project, file: file.filename, err: error }, 'no core metadata could be read from a wheel');
       return undefined;
     }
-    return { ...(await this.#keepBytes(bytes)), source: 'file' as const };
+    return await this.#spooled(bytes);
   }
 
   async #extractStored(
@@ -222,15 +228,26 @@ export class FilePuller {
   async #keepBytes(bytes: Buffer): Promise<KeptMetadata>;
   async #keepBytes(bytes: Buffer, expected: string | undefined): Promise<KeptMetadata | undefined>;
   async #keepBytes(bytes: Buffer, expected?: string): Promise<KeptMetadata | undefined> {
-    const spool = await Spool.create(this.#parts.spoolDir, { maxBytes: MAX_METADATA_BYTES });
-    await spool.write(bytes);
-    const spooled = await spool.finish();
-    if (expected !== undefined && spooled.digest !== expected.toLowerCase()) {
-      await spool.discard();
-      return undefined;
+    const spooled = await this.#spooled(bytes);
+    const { digest, size } = spooled;
+    try {
+      if (expected !== undefined && digest !== expected.toLowerCase()) return undefined;
+      await this.#parts.keeper.keep(spooled);
+      return { digest, size };
+    } finally {
+      await rm(spooled.path, { force: true });
     }
-    await this.#parts.keeper.keep(spooled);
-    return { digest: spooled.digest, size: spooled.size };
+  }
+
+  async #spooled(bytes: Buffer): Promise<Spooled> {
+    const spool = await Spool.create(this.#parts.spoolDir, { maxBytes: MAX_METADATA_BYTES });
+    try {
+      await spool.write(bytes);
+      return await spool.finish();
+    } catch (error) {
+      await spool.discard();
+      throw error;
+    }
   }
 }
 

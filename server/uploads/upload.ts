@@ -1,4 +1,5 @@
 import type { Spooled } from '../../storage/blob-store.ts';
+import type { Digest } from '../../storage/digest.ts';
 import { Spool } from '../../storage/spool.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -88,8 +89,7 @@ export class Uploads {
     }
     const bytes = await checkArchive(spooled.path, claims, this.#rules);
     const metadata = checkMetadata(bytes, claims, this.#rules);
-    const keptMetadata = await this.#keepMetadata(bytes);
-    await this.#keeper.keep(spooled);
+    const metadataDigest = await this.#keep(spooled, bytes);
     const nowMs = this.#clock.nowMs();
     const file: NewHostedFile = {
       repository,
@@ -101,12 +101,12 @@ export class Uploads {
       detail: detailOf(claims, {
         spooled,
         metadata,
-        metadataDigest: keptMetadata.digest,
+        metadataDigest,
         // What clocks elsewhere said does not reach into the future.
         uploadedAt: Math.min(upload.uploadedAt ?? nowMs, nowMs),
         yanked: upload.yanked,
       }),
-      metadata: keptMetadata,
+      metadata: { digest: metadataDigest, size: bytes.length },
       actor: upload.actor,
     };
     return await this.#catalog.write(() => publishFile(file, nowMs));
@@ -133,17 +133,18 @@ export class Uploads {
       // Taken under other rules than today's, and not to be refused afterwards.
       if (!(error instanceof Problem)) throw error;
     }
-    if (metadata !== undefined) await this.#keepMetadata(metadata);
-    await this.#keeper.keep(spooled);
+    if (metadata === undefined) await this.#keeper.keep(spooled);
+    else await this.#keep(spooled, metadata);
   }
 
-  async #keepMetadata(bytes: Buffer): Promise<Omit<Spooled, 'path'>> {
-    const spool = await Spool.create(this.#spoolDir, { maxBytes: bytes.length });
+  /** Keeps the file, and its metadata beside it; answers the digest of these. */
+  async #keep(spooled: Spooled, metadata: Buffer): Promise<Digest> {
+    const spool = await Spool.create(this.#spoolDir, { maxBytes: metadata.length });
     try {
-      await spool.write(bytes);
-      const { path, digest, size } = await spool.finish();
-      await this.#keeper.keep({ path, digest, size });
-      return { digest, size };
+      await spool.write(metadata);
+      const beside = await spool.finish();
+      await this.#keeper.keep(beside, spooled);
+      return beside.digest;
     } finally {
       await spool.discard();
     }

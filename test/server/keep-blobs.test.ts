@@ -28,6 +28,26 @@ describe('the blob keeper', () => {
     assert.equal((await row(digest))?.stored_at, clock.nowMs());
   });
 
+  it('stores several at once, waits until none of them is under way, and tells of the first that failed', async (t) => {
+    const { keeper, catalog, blobs, clock, blob, row } = await setUp(t);
+    const pair = [await blob('one'), await blob('two')];
+    await keeper.keep(...pair);
+    for (const { digest } of pair) {
+      assert.deepEqual(await blobs.stat(digest), { digest, size: 3 });
+      assert.equal((await row(digest))?.size, 3);
+    }
+    const half = createBlobKeeper({
+      catalog,
+      blobs: faulty(blobs, { put: failOnce(new StorageFullError('full')) }),
+      clock,
+    });
+    const next = [await blob('three'), await blob('four')];
+    await assert.rejects(half.keep(...next), StorageFullError);
+    const stored = await Promise.all(next.map(({ digest }) => blobs.stat(digest)));
+    assert.equal(stored.filter((one) => one !== undefined).length, 1);
+    await half.keep(await blob('three'), await blob('four'));
+  });
+
   it('waits while the same bytes are being removed, and then stores them', async (t) => {
     const { keeper, catalog, blobs, clock, blob, row } = await setUp(t);
     const spooled = await blob('hello');
