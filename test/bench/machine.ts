@@ -11,6 +11,9 @@ export const SERVER_CPUS = '0';
 /** The processors of the clients and of upstreams. */
 export const LOAD_CPUS = count === 1 ? '0' : count === 2 ? '1' : `1-${count - 1}`;
 
+/** Every processor: for what is compared with a program that may use them all. */
+export const ALL_CPUS = count === 1 ? '0' : `0-${count - 1}`;
+
 /** Moves this process, and all that it starts, out of the way of what is measured. */
 export async function makeWay(cpus: string = LOAD_CPUS): Promise<void> {
   await run('taskset', ['-acp', cpus, String(process.pid)]);

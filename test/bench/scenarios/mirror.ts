@@ -1,6 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import type { Bench } from '../bench.ts';
 import { MIRRORED, mirroredProjects } from '../content.ts';
+import { ALL_CPUS } from '../machine.ts';
 import { run } from '../run.ts';
 import { compare, type Line, type Scenario, shown } from '../scenario.ts';
 import type { BenchServer } from '../server.ts';
@@ -17,7 +18,7 @@ export const mirror: Scenario = {
     const lock = projects.map(({ name, version, sha256 }) => `${name}==${version} --hash=sha256:${sha256}\n`).join('');
     const { ours, beside, ratio } = await compare(bench.effort.rounds, {
       ours: async () => {
-        const server = await bench.server({ upstream: `${upstream.url}/simple/` });
+        const server = await bench.server({ upstream: `${upstream.url}/simple/`, cpus: ALL_CPUS });
         await bench.breakIn(server);
         const begun = performance.now();
         await mirrored(server, lock);
@@ -60,7 +61,10 @@ async function fetched(bench: Bench, urls: readonly string[]): Promise<number> {
   const list = `${folder}.curl`;
   await writeFile(list, urls.map((url) => `url = "${url}"\nremote-name\n`).join(''));
   const many = ['--parallel', '--parallel-immediate', '--parallel-max', String(AT_ONCE)];
-  const { seconds } = await run('curl', [
+  const { seconds } = await run('taskset', [
+    '-c',
+    ALL_CPUS,
+    'curl',
     ...['-sSf', '--no-progress-meter', '--create-dirs', '--output-dir', folder, ...many, '-K', list],
   ]);
   await rm(folder, { recursive: true });
