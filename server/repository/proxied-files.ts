@@ -1,5 +1,5 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
-import { parseDigest } from '../../storage/digest.ts';
+import { type Digest, parseDigest } from '../../storage/digest.ts';
 import type { ProjectState } from '../catalog/project-state.ts';
 import { forgetLostFile, type StoredFile, type StoredMetadata } from '../catalog/stored-files.ts';
 import { archiveOf, contentTypeOf } from '../model/filename.ts';
@@ -11,7 +11,7 @@ import type { IndexedPage } from './known-pages.ts';
 import { PastStore } from './past-store.ts';
 import { FilePuller, type PullParts } from './pull-file.ts';
 import { type FileBody, FROM_MEMORY, type Look, type Origin, type ServedFile, type View } from './repository.ts';
-import { storedBody, storedFile } from './stored-file.ts';
+import { bytesBody, storedBody, storedFile } from './stored-file.ts';
 import { isInTime, whyNotHere } from './view-page.ts';
 
 /** What the files of an upstream need of its pages. */
@@ -173,7 +173,9 @@ export class ProxiedFiles {
     }
     const listed = stored === undefined ? await this.#listed(name, filename, view) : asKnown(stored);
     if (listed === undefined) return undefined;
-    const metadata = kept ?? (await this.#puller.metadata(name, listed));
+    const pulled = kept === undefined ? await this.#puller.metadata(name, listed) : undefined;
+    if (pulled?.passing !== undefined) return passingMetadata(filename, pulled.digest, pulled.passing);
+    const metadata = kept ?? pulled;
     if (metadata === undefined) throw new Problem('file-not-found', `There is no core metadata of ${filename}.`);
     return this.#metadataFile({ name, filename, view }, metadata, {
       outcome: kept === undefined && stored === undefined ? 'miss' : 'hit',
@@ -206,6 +208,20 @@ export class ProxiedFiles {
       keep: async () => {},
     };
   }
+}
+
+/** Core metadata that could not be kept. */
+function passingMetadata(archive: string, digest: Digest, bytes: Buffer): ServedFile {
+  const filename = `${archive}${SUFFIX}`;
+  return {
+    ...{ filename, digest, contentType: contentTypeOf(filename), size: bytes.length },
+    origin: { outcome: 'miss', detail: 'not-kept' },
+    locate: async () => undefined,
+    open: async () => bytesBody(bytes),
+    keep: async () => {
+      throw new Problem('storage-full', `${filename} could not be stored.`, { retryAfter: 60 });
+    },
+  };
 }
 
 function originOf(kept: StoredFile | StoredMetadata): Origin {

@@ -7,6 +7,7 @@ import { Problem } from '../problem.ts';
 import { SingleFlight } from '../upstream/single-flight.ts';
 import { eachName } from './each-name.ts';
 import { KnownPages } from './known-pages.ts';
+import { cannotBeKept, PassingPages } from './passing-pages.ts';
 import { ProxiedFiles } from './proxied-files.ts';
 import type { PullParts } from './pull-file.ts';
 import { type PageTimes, refreshPage } from './refresh-page.ts';
@@ -45,6 +46,7 @@ export class Proxied implements Repository {
   readonly name: string;
   readonly #parts: ProxiedParts;
   readonly #pages: KnownPages;
+  readonly #passing: PassingPages;
   readonly #files: ProxiedFiles;
   readonly #refreshes = new SingleFlight<ProjectName, void>();
   readonly #background = new Set<Promise<void>>();
@@ -54,10 +56,11 @@ export class Proxied implements Repository {
     this.name = parts.upstream.name;
     this.#parts = parts;
     this.#pages = new KnownPages(parts.catalog, this.name);
+    this.#passing = new PassingPages(parts.clock);
     this.#files = new ProxiedFiles(parts, {
       state: (name, look) => this.#current(name, look),
       refreshed: (name, known) => this.#recheck(name, known),
-      page: (known) => this.#pages.get(known),
+      page: async (known) => (isPassing(known) ? this.#passing.page(known.name) : await this.#pages.get(known)),
     });
   }
 
@@ -84,13 +87,13 @@ export class Proxied implements Repository {
   async project(name: ProjectName, view: View, state?: PageState): Promise<ProjectDetail | undefined> {
     const { catalog } = this.#parts;
     const known = await this.#parts.hot.projectState(this.name, name);
-    if (known === undefined || !known.present) return undefined;
-    const indexed = await this.#pages.get(known);
+    const isKnown = known?.present === true;
+    const indexed = isKnown ? await this.#pages.get(known) : this.#passing.page(name);
     if (indexed === undefined) return undefined;
     const outage = state === undefined ? this.#outage() : state.outage;
     const holdings = await catalog.read(() => findHoldings(this.name, name));
     return viewPage(indexed.page, {
-      status: known.status,
+      status: isKnown ? known.status : indexed.page.status,
       holdings,
       view,
       outage,
@@ -135,9 +138,13 @@ export class Proxied implements Repository {
     const atOnce = known === undefined ? undefined : this.#atOnce(known);
     if (atOnce !== undefined) return { known, origin: atOnce };
     if (known?.present === true) return this.#revalidated(name, known);
+    const passing = this.#passing.fresh(name);
+    if (passing !== undefined) return { known: passing, origin: { outcome: 'hit', detail: 'not-kept' } };
     try {
       await this.#refresh(name, known);
     } catch (error) {
+      const passed = cannotBeKept(error) ? this.#passing.fresh(name) : undefined;
+      if (passed !== undefined) return { known: passed, origin: { outcome: 'miss', detail: 'not-kept' } };
       // It was last known not to have the name, and that is its say until it answers again.
       if (known !== undefined && error instanceof Problem)
         return { known, origin: { outcome: 'stale', detail: 'upstream-down' } };
@@ -210,18 +217,24 @@ export class Proxied implements Repository {
   #refresh(name: ProjectName, known: ProjectState | undefined): Promise<void> {
     return this.#refreshes.run(name, () => {
       const { turns, upstream, timeoutMs } = this.#parts;
-      const parts = { ...this.#parts, pages: this.#pages };
+      const parts = { ...this.#parts, pages: this.#pages, passing: this.#passing };
       // While it is known to be down nobody is asked.
       if (turns === undefined || upstream.downSince !== undefined) return refreshPage(parts, name, known);
       const request = { repository: this.name, name, checkedAt: known?.checkedAt, timeoutMs };
-      return turns.take(request, (turn) => refreshPage(parts, name, known, turn));
+      return turns
+        .take(request, (turn) => refreshPage(parts, name, known, turn))
+        .catch(async (error: unknown) => {
+          // A turn is a write too. Who asks for what is not known is answered all the same.
+          if (!cannotBeKept(error) || known?.present === true || this.#passing.fresh(name) !== undefined) throw error;
+          await refreshPage(parts, name, known);
+        });
     });
   }
 
   /** The page asked again because it lacks something, unless that was done a moment ago. */
   async #recheck(name: ProjectName, known: ProjectState): Promise<ProjectState | undefined> {
     const { clock, hot } = this.#parts;
-    if (clock.nowMs() - known.checkedAt < RECHECK_AFTER_MS) return known;
+    if (isPassing(known) || clock.nowMs() - known.checkedAt < RECHECK_AFTER_MS) return known;
     await this.#refresh(name, known);
     return hot.projectState(this.name, name);
   }
@@ -247,6 +260,10 @@ export class Proxied implements Repository {
     const since = this.#parts.upstream.downSince;
     return since === undefined ? undefined : { repository: this.name, since };
   }
+}
+
+function isPassing(known: ProjectState): boolean {
+  return known.revision < 0;
 }
 
 function detailOf(known: ProjectState, isDown: boolean): { detail: string } | undefined {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import type { BlobStore, Spooled } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
@@ -20,6 +21,7 @@ import { SingleFlight } from '../upstream/single-flight.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { extractWheelMetadata, MAX_METADATA_BYTES, WheelMetadataError } from '../wheel-metadata.ts';
 import type { KnownFile } from './known-page.ts';
+import { cannotBeKept } from './passing-pages.ts';
 import { metadataOfStored, restoreMetadata } from './stored-wheel.ts';
 
 export interface PullParts {
@@ -37,6 +39,8 @@ export interface PullParts {
 interface KeptMetadata {
   readonly digest: Digest;
   readonly size: number;
+  /** They could not be kept: these are they. */
+  readonly passing?: Buffer;
 }
 
 /** Brings files of one upstream into the store: each once, however many ask. */
@@ -74,7 +78,7 @@ export class FilePuller {
     });
   }
 
-  /** The file's core metadata, kept from now on; `undefined` when it has none. Throws like `pull`. */
+  /** The file's core metadata, kept from now on if that can be; `undefined` when it has none. Throws like `pull`. */
   async metadata(project: ProjectName, file: KnownFile): Promise<KeptMetadata | undefined> {
     const isWheel = file.filename.endsWith('.whl');
     if (file.coreMetadata === undefined && !isWheel) return undefined;
@@ -85,7 +89,7 @@ export class FilePuller {
       if (file.coreMetadata !== undefined) {
         const kept = await this.#fetchMetadata(project, file);
         if (kept !== undefined) {
-          await this.#record(project, file, { ...kept, source: 'upstream' });
+          if (kept.passing === undefined) await this.#record(project, file, { ...kept, source: 'upstream' });
           return kept;
         }
       }
@@ -182,7 +186,7 @@ export class FilePuller {
       if (isWheel && stored !== undefined && (await restoreMetadata(stored, lost, this.#parts))) return true;
       const file = await listed();
       const kept = file?.coreMetadata === undefined ? undefined : await this.#fetchMetadata(project, file);
-      if (file === undefined || kept === undefined) return false;
+      if (file === undefined || kept === undefined || kept.passing !== undefined) return false;
       if (kept.digest !== lost) await this.#record(project, file, { ...kept, source: 'upstream' });
       return kept.digest === lost;
     });
@@ -200,7 +204,7 @@ export class FilePuller {
     });
   }
 
-  /** The `.metadata` that upstream announced, or `undefined` when it is not what was announced, or not there. */
+  /** The `.metadata` that upstream announced, kept if that can be; `undefined` when it is not what was announced, or not there. */
   async #fetchMetadata(project: ProjectName, file: KnownFile): Promise<KeptMetadata | undefined> {
     const { upstream, log } = this.#parts;
     const url = new URL(addressOf(file));
@@ -212,26 +216,27 @@ export class FilePuller {
       if (error instanceof Problem && error.slug === 'file-not-found') return undefined;
       throw error;
     }
-    const kept = await this.#keepBytes(
-      body,
-      typeof file.coreMetadata === 'object' ? file.coreMetadata.sha256 : undefined,
-    );
-    if (kept === undefined) {
+    const digest = createHash('sha256').update(body).digest('hex') as Digest;
+    const announced = typeof file.coreMetadata === 'object' ? file.coreMetadata.sha256 : undefined;
+    if (announced !== undefined && announced.toLowerCase() !== digest) {
       log.warn(
         { upstream: upstream.name, project, file: file.filename },
         'upstream sent other core metadata than it announced',
       );
+      return undefined;
     }
-    return kept;
+    try {
+      return await this.#keepBytes(body);
+    } catch (error) {
+      if (!cannotBeKept(error)) throw error;
+      return { digest, size: body.length, passing: body };
+    }
   }
 
-  async #keepBytes(bytes: Buffer): Promise<KeptMetadata>;
-  async #keepBytes(bytes: Buffer, expected: string | undefined): Promise<KeptMetadata | undefined>;
-  async #keepBytes(bytes: Buffer, expected?: string): Promise<KeptMetadata | undefined> {
+  async #keepBytes(bytes: Buffer): Promise<KeptMetadata> {
     const spooled = await this.#spooled(bytes);
     const { digest, size } = spooled;
     try {
-      if (expected !== undefined && digest !== expected.toLowerCase()) return undefined;
       await this.#parts.keeper.keep(spooled);
       return { digest, size };
     } finally {

@@ -10,6 +10,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 import { type KnownPage, mergePage } from './known-page.ts';
 import type { KnownPages } from './known-pages.ts';
 import { parseUpstreamPage } from './parse-page.ts';
+import { cannotBeKept, type PassingPages } from './passing-pages.ts';
 import type { Turn } from './refresh-turns.ts';
 
 /** How long answers count, milliseconds. */
@@ -27,6 +28,8 @@ export interface RefreshParts extends PageTimes {
   readonly maxFiles: number;
   /** Are shown what is kept from now on: whoever asked for it will want it at once. */
   readonly pages: KnownPages;
+  /** Are shown what could not be kept of a project that is not known. */
+  readonly passing: PassingPages;
 }
 
 // A name that upstream does not have is asked again soon: it may have been released this minute.
@@ -61,11 +64,29 @@ export async function refreshPage(
     return;
   }
   if (page === 'absent') {
-    await remember(parts, { name, absent: true }, { finish });
+    await rememberOrPass(parts, { name, absent: true }, { known, finish });
     return;
   }
   const detail = parseUpstreamPage(name, page, parts);
-  await remember(parts, detail, { etag: page.etag, serial: page.lastSerial, finish });
+  await rememberOrPass(parts, detail, { known, etag: page.etag, serial: page.lastSerial, finish });
+}
+
+/** Throws also when the answer passes: nothing was remembered. */
+async function rememberOrPass(
+  parts: RefreshParts,
+  answer: Answer,
+  { known, ...more }: Parameters<typeof remember>[2] & { readonly known: ProjectState | undefined },
+): Promise<void> {
+  try {
+    await remember(parts, answer, more);
+    parts.passing.forget(answer.name);
+  } catch (error) {
+    if (known?.present !== true && cannotBeKept(error)) {
+      const judgement = { now: parts.clock.nowMs(), confirmForMs: parts.confirmForMs, stored: new Set<string>() };
+      parts.passing.put(mergePage(undefined, answer, judgement));
+    }
+    throw error;
+  }
 }
 
 async function remember(

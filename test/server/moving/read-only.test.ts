@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { all, type Catalog, run } from '../../../server/catalog/catalog.ts';
@@ -7,6 +8,7 @@ import { refusingWhenReadOnly, setReadOnly } from '../../../server/catalog/read-
 import { sql } from '../../../server/catalog/schema.ts';
 import { openSqlite } from '../../../server/catalog/sqlite.ts';
 import { makeBundle } from '../../support/bundle.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeUpstream } from '../../support/fake-upstream.ts';
 import { startSharedEngines } from '../../support/many-nodes.ts';
 import { multipart, multipartHeaders, partsOf } from '../../support/multipart.ts';
@@ -16,6 +18,7 @@ import { type TestApp, testApp } from '../../support/test-app.ts';
 import { MIGRATIONS_DIR } from '../../support/test-catalog.ts';
 import { startTestPostgres } from '../../support/test-postgres.ts';
 import { type BuiltFile, makeWheel } from '../../support/wheel.ts';
+import { whileTimePasses } from '../../support/while-time-passes.ts';
 
 const [postgres, engines] = await Promise.all([startTestPostgres(), startSharedEngines()]);
 after(async () => {
@@ -160,6 +163,57 @@ describe('a read-only server', () => {
     assert.equal((await app.get(`/offline/simple/fresh/${wheel.filename}`)).status, 404);
   });
 
+  it('passes on projects that nobody had asked for, page, metadata and file, and keeps them when it may again', async (t) => {
+    const upstream = await fakeUpstream(t);
+    const wheel = makeWheel({ name: 'fresh', version: '1.0' });
+    upstream.project('fresh').add(wheel);
+    const clock = new FakeClock();
+    const app = await testApp(t, { upstream: upstream.url, clock });
+    await app.admin('/admin/read-only', { method: 'POST', body: '{"on":true}' });
+    assert.equal((await app.get('/simple/unknown/')).status, 404, 'as upstream says');
+    await passes(app, wheel);
+    const { files } = await pageOf(app, 'fresh');
+    assert.deepEqual(
+      files.map(({ filename, yanked }) => [filename, yanked]),
+      [[wheel.filename, undefined]],
+    );
+    const page = await app.get('/simple/fresh/');
+    assert.equal(page.headers.get('cache-status'), 'stormcellar; hit; detail=not-kept');
+    const json = (await (await app.get('/pypi/fresh/json')).json()) as { info: { version: string } };
+    assert.equal(json.info.version, '1.0');
+    assert.equal((await app.get('/simple/fresh/fresh-9.0-py3-none-any.whl')).status, 404);
+    assert.equal((await app.get('/offline/simple/fresh/')).status, 404);
+    assert.equal(upstream.requests('/simple/fresh/'), 1, 'once for all of it');
+
+    upstream.project('fresh').add(makeWheel({ name: 'fresh', version: '2.0' }));
+    await clock.advance(61_000);
+    assert.equal((await pageOf(app, 'fresh')).files.length, 2, 'a minute later it is asked again');
+    await upstream.refuse();
+    await clock.advance(61_000);
+    const down = await whileTimePasses(clock, app.get('/simple/fresh/'));
+    assert.ok([502, 503, 504].includes(down.status), 'it was not kept');
+    await upstream.accept();
+
+    await app.admin('/admin/read-only', { method: 'POST', body: '{"on":false}' });
+    await clock.advance(120_000);
+    await passes(app, wheel);
+    assert.match((await app.get('/simple/fresh/')).headers.get('cache-status') ?? '', /^stormcellar; hit$/);
+    await upstream.refuse();
+    const again = await app.restart();
+    await passes(again, wheel);
+    assert.deepEqual(await readdir(join(app.dataDir, 'spool')).catch(() => []), []);
+  });
+
+  it('passes them on from several nodes as well', { skip: engines.skip }, async (t) => {
+    const upstream = await fakeUpstream(t);
+    const wheel = makeWheel({ name: 'fresh', version: '1.0' });
+    upstream.project('fresh').add(wheel);
+    const cellar = await engines.cellar(t);
+    const nodes = [await cellar.node({ upstream: upstream.url }), await cellar.node({ upstream: upstream.url })];
+    await nodes[0]?.admin('/admin/read-only', { method: 'POST', body: '{"on":true}' });
+    for (const node of nodes) await passes(node, wheel);
+  });
+
   it('takes orders of administrators only, and whole ones', async (t) => {
     const app = await testApp(t);
     assert.equal((await app.get('/admin/read-only')).status, 401);
@@ -172,6 +226,25 @@ describe('a read-only server', () => {
     assert.equal(wrong.status, 2);
   });
 });
+
+async function passes(app: TestApp, wheel: BuiltFile): Promise<void> {
+  const path = `/simple/${wheel.name}/${wheel.filename}`;
+  for (const [asked, bytes] of [
+    [`${path}.metadata`, wheel.metadata],
+    [path, wheel.bytes],
+  ] as const) {
+    const answer = await app.get(asked);
+    assert.equal(answer.status, 200, asked);
+    assert.deepEqual(Buffer.from(await answer.arrayBuffer()), bytes, asked);
+  }
+}
+
+async function pageOf(app: TestApp, name: string) {
+  const headers = { accept: 'application/vnd.pypi.simple.v1+json' };
+  const answer = await app.get(`/simple/${name}/`, { headers });
+  assert.equal(answer.status, 200);
+  return (await answer.json()) as { files: { filename: string; yanked?: unknown }[] };
+}
 
 async function twoCatalogs(
   t: { after(fn: () => Promise<void>): void },
