@@ -39,7 +39,8 @@ export async function startServer({ dir, upstream, upstreamKeys, config, cpus }:
     ...testSettings(join(dir, 'data'), {
       ...(upstream === undefined ? {} : { upstream }),
       ...(upstreamKeys === undefined ? {} : { upstreamKeys }),
-      ...(config === undefined ? {} : { config }),
+      // Not what tests need, but what users have.
+      config: { bundles: {}, ...config },
     }),
     listen: { host: '127.0.0.1', port },
   };
