@@ -46,14 +46,19 @@ export async function push(file: string, options: PushOptions): Promise<void> {
     progress.end();
   }
   if (options.json) return printJson(pushed);
-  const inside =
-    pushed.contents === null ? `contents ${pushed.contentsNote}` : `${pushed.contents.length} distributions inside`;
+  const inside = insideOf(pushed);
   const where = options.channel === undefined ? '' : `, ${options.channel} points to it`;
   print(
     plain(
       `${app} ${version} ${pushed.created ? 'is stored' : 'was stored already'}${where}: sha256 ${sha256}, ${inside}`,
     ),
   );
+}
+
+function insideOf({ app, version, contents, contentsNote }: Pushed): string {
+  if (contents !== null) return `${contents.length} distributions inside`;
+  if (contentsNote !== 'being read') return `contents ${contentsNote}`;
+  return `what is inside is being read, and "bundle show ${app}==${version}" will tell`;
 }
 
 interface Sending {

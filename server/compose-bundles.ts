@@ -4,12 +4,15 @@ import type { BlobKeeper } from './blob-keeper.ts';
 import { ArchiveReader } from './bundles/archive-reader.ts';
 import { Bundles } from './bundles/bundles.ts';
 import { type LockedRelease, type LockReader, readRequirementPins } from './bundles/lock-compare.ts';
+import { readStored } from './bundles/read-stored.ts';
+import { Readings } from './bundles/readings.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { bundleRoutes } from './http/bundle-routes.ts';
 import { bundleUploadRoutes } from './http/bundle-upload-routes.ts';
 import { channelRoutes } from './http/channel-routes.ts';
+import type { JobHandlers } from './jobs/runner.ts';
 import type { Logger } from './log.ts';
 import { lockFormat, readLock } from './mirroring/lock-formats.ts';
 import { Problem } from './problem.ts';
@@ -18,7 +21,11 @@ export interface ComposedBundles {
   readonly bundles: Bundles;
   /** In order; beside the other authenticated routers. */
   readonly routers: readonly ReturnType<typeof bundleRoutes>[];
-  /** Ends the thread that reads archives; to be called when no request is under way any more. */
+  /** To be given to the job runner. */
+  readonly handlers: Pick<JobHandlers, 'read-archive'>;
+  /** Requests no longer wait for contents that are being read; for a server that is to stop. */
+  endWaiting(): void;
+  /** Ends the thread that reads archives; to be called when no request and no job is under way any more. */
   close(): Promise<void>;
 }
 
@@ -50,11 +57,17 @@ export function composeBundles(
     timeoutMs: READING_TIMEOUT_MS,
     log,
   });
+  const readings = new Readings({ catalog, log });
   const bundles = new Bundles({
-    ...{ catalog, keeper, clock, reader, spoolDir },
+    ...{ catalog, keeper, clock, reader, readings, spoolDir },
     maxBytes: limits.uploadBytes,
     spareBytes: () => blobs.spareBytes(),
-    rules: { unreadable: config.bundles.unreadable, channels: config.channels, retention: config.retention },
+    rules: {
+      unreadable: config.bundles.unreadable,
+      contentsWaitMs: config.bundles.contentsWait,
+      channels: config.channels,
+      retention: config.retention,
+    },
     readLock: pinsOf,
   });
   const isPublic = config.access.anonymous.includes('read');
@@ -66,7 +79,16 @@ export function composeBundles(
       bundleUploadRoutes({ bundles, access, spoolDir, maxBytes: limits.uploadBytes, maxLockBytes: limits.lockBytes }),
       bundleRoutes({ bundles, access, blobs, isPublic }),
     ],
-    close: () => reader.close(),
+    handlers: {
+      'read-archive': async ({ input, signal }) => {
+        return { ...(await readStored({ catalog, blobs, reader, readings, spoolDir }, input, signal)) };
+      },
+    },
+    endWaiting: () => readings.endWaiting(),
+    close: async () => {
+      await reader.close();
+      await readings.close();
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import type { BlobStore } from '../storage/blob-store.ts';
 import { expireBundles } from './bundles/expire-all.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import { releaseClaims } from './catalog/job-claims.ts';
+import { hastenJobs } from './catalog/jobs.ts';
 import { ifWritable } from './catalog/read-only.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
@@ -36,9 +37,10 @@ export function composeJobs(
     readonly reading: Reading;
     readonly locks: LockHandlers;
     readonly imports: ImportHandlers;
+    readonly bundles: Pick<JobHandlers, 'read-archive'>;
   },
 ): ComposedJobs {
-  const { catalog, blobs, clock, log, reading, locks, imports } = parts;
+  const { catalog, blobs, clock, log, reading, locks, imports, bundles } = parts;
   const feed = new JobFeed({ catalog, clock });
   const own = jobHandlers({
     catalog,
@@ -52,6 +54,7 @@ export function composeJobs(
     ...own,
     ...locks,
     ...imports,
+    ...bundles,
     'expire-bundles': async (job) =>
       await expireBundles(
         { catalog, clock, rules: config },
@@ -81,8 +84,11 @@ export function composeJobs(
   return {
     jobs: new Jobs({ catalog, clock, feed, wake: () => runner.wake() }),
     start: async () => {
-      // SQLite is for one process, so no job is anybody else's.
-      if (config.catalog.kind === 'sqlite') await ifWritable(catalog.write(releaseClaims));
+      // SQLite is for one process, so no job is anybody else's, and nobody reads what another process had begun to.
+      if (config.catalog.kind === 'sqlite') {
+        await ifWritable(catalog.write(releaseClaims));
+        await ifWritable(catalog.write(() => hastenJobs('read-archive', clock.nowMs())));
+      }
       runner.start();
       schedule.start();
     },

@@ -161,9 +161,6 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     ...{ catalog, blobs, keeper, clock, log, spoolDir, version },
     proxies: proxiesOfEnvironment(parts.environment ?? {}),
   });
-  const { handlers: locks } = mirroring;
-  const { handlers: imports } = importing;
-  const work = composeJobs(config, { catalog, blobs, clock, log, reading, locks, imports });
 
   const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
   const generation = new TokenGeneration(isShared ? { read: () => hot.tokenGeneration() } : {});
@@ -184,6 +181,12 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const tokens = new Tokens({ catalog, clock, generation });
   const publishing = new TrustedPublishing(config.oidc, { catalog, clock, failedAttempts, generation });
   const applications = composeBundles(config, { catalog, blobs, keeper, access, clock, log, spoolDir });
+  const work = composeJobs(config, {
+    ...{ catalog, blobs, clock, log, reading },
+    locks: mirroring.handlers,
+    imports: importing.handlers,
+    bundles: applications.handlers,
+  });
 
   const browse = new Browse({
     catalog,
@@ -264,10 +267,11 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     },
     stop: async () => {
       mirroring.endStreams();
+      applications.endWaiting();
       const { stopDelay: delayMs, stopGrace: graceMs } = config.limits;
       await closeServer(server, { requests, clock, delayMs, graceMs });
-      await applications.close();
       await work.stop();
+      await applications.close();
       await mirroring.close();
       await downloads.stop();
       turns?.stop();

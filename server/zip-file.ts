@@ -185,6 +185,19 @@ export class ZipFile {
 /** Opens the zip archive at `path`, hands it to `use`, and closes it. Throws `ZipError`; errors of the file system as they are. */
 export async function withZip<T>(path: string, use: (zip: ZipFile) => Promise<T>): Promise<T> {
   const file = await open(path, 'r');
+  try {
+    return await withOpenZip(file, use, path);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The same with a file that is open already, and stays open. `path` is what `ZipFile.path` answers. */
+export async function withOpenZip<T>(
+  file: FileHandle,
+  use: (zip: ZipFile) => Promise<T>,
+  path: string = '',
+): Promise<T> {
   let reader: WindowReader | undefined;
   try {
     const { size } = await file.stat();
@@ -194,8 +207,6 @@ export async function withZip<T>(path: string, use: (zip: ZipFile) => Promise<T>
   } catch (error) {
     if (reader?.failure !== undefined) throw reader.failure;
     throw fromYauzl(error);
-  } finally {
-    await file.close();
   }
 }
 

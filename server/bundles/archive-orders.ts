@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { ContainedDistribution } from '../model/bundle.ts';
 import type { ArchiveCaps } from './archive-error.ts';
 import type { ArchiveKind } from './read-archive.ts';
@@ -7,16 +8,22 @@ export type ArchiveOrder =
   | {
       readonly kind: 'begin';
       readonly id: number;
-      readonly path: string;
+      /** Handed over: the thread closes it. */
+      readonly file: FileHandle;
       readonly archive: ArchiveKind;
       readonly size: number;
+      readonly isAwaited: boolean;
       readonly caps: ArchiveCaps;
     }
   | { readonly kind: 'grown' | 'finished'; readonly id: number; readonly size: number }
   | { readonly kind: 'abandon'; readonly id: number; readonly reason: string };
 
-/** Its one answer to each `begin`: what is inside, why the archive cannot be read, or what failed that is no fault of the archive. */
+/**
+ * Its one answer to each `begin`: what is inside, why the archive cannot be read, or what failed that is no fault of the archive.
+ * Before that, `late`: reading does not keep up with writing by far, and goes on when the file is complete.
+ */
 export type ArchiveAnswer =
+  | { readonly id: number; readonly late: true }
   | { readonly id: number; readonly distributions: readonly ContainedDistribution[] }
   | { readonly id: number; readonly unreadable: string }
   | { readonly id: number; readonly failed: string };

@@ -1,17 +1,23 @@
-import { Worker } from 'node:worker_threads';
+import { type FileHandle, open } from 'node:fs/promises';
+import { type Transferable, Worker } from 'node:worker_threads';
 import type { Logger } from '../log.ts';
-import type { ArchiveContents } from '../model/bundle.ts';
+import { type ArchiveContents, BEING_READ } from '../model/bundle.ts';
 import type { ArchiveCaps } from './archive-error.ts';
 import type { ArchiveAnswer, ArchiveOrder } from './archive-orders.ts';
 import { type ArchiveKind, archiveKind } from './read-archive.ts';
 
-/** Looks into one archive while its file is being written. Of `finished` and `abandon` exactly one is called, in the end. */
+/** Looks into one archive while its file is being written. In the end `finished` or `abandon` is called. */
 export interface ArchiveReading {
   /** So many bytes are in the file by now. */
   grown(size: number): void;
-  /** The file is complete. Answers what is inside; never rejects. The file must stay until then. */
+  /**
+   * The file is complete. Answers what is inside; never rejects. Where the reader had no time for it, or was closed, that is
+   * `BEING_READ`: somebody else has to. The file may be renamed or removed meanwhile.
+   */
   finished(size: number): Promise<ArchiveContents>;
-  /** Nobody wants to know any more. */
+  /** Much is left to be read: to wait a little for the answer would be in vain. */
+  isLate(): boolean;
+  /** Nobody wants to know any more. May be called at any time, also when the answer is there. */
   abandon(): void;
 }
 
@@ -20,6 +26,13 @@ export interface ArchiveReaderOptions {
   /** How long reading may take once the file is complete, waiting for others included. */
   readonly timeoutMs: number;
   readonly log: Logger;
+}
+
+export interface BeginOptions {
+  /** Tells what kind of archive it will be. */
+  readonly filename: string;
+  /** Somebody will wait for the answer, so reading keeps up with writing as well as it can. */
+  readonly isAwaited: boolean;
 }
 
 // Archives that are looked into at once. Those that are still on their way leave room for those that have arrived.
@@ -36,12 +49,16 @@ const UNKNOWN_KIND: ArchiveContents = {
 
 interface Job {
   readonly id: number;
-  readonly path: string;
+  /** Open; the thread's own once the job runs. */
+  readonly file: FileHandle;
   readonly archive: ArchiveKind;
+  readonly isAwaited: boolean;
   size: number;
   /** The size that the thread knows. */
   told: number;
-  state: 'growing' | 'finished';
+  state: 'growing' | 'finished' | 'settled';
+  wasStarted: boolean;
+  isLate: boolean;
   readonly answer: PromiseWithResolvers<ArchiveContents>;
   timer?: NodeJS.Timeout;
 }
@@ -59,27 +76,35 @@ export class ArchiveReader {
     this.#options = options;
   }
 
-  /** Begins to look into the file at `path`, which will be an archive named `filename`. Throws nothing. */
-  begin(path: string, filename: string): ArchiveReading {
+  /** Begins to look into the file at `path`, which is there already, however short. Throws nothing. */
+  async begin(path: string, { filename, isAwaited }: BeginOptions): Promise<ArchiveReading> {
     const archive = archiveKind(filename);
-    if (archive === undefined) {
-      return { grown: () => {}, finished: () => Promise.resolve(UNKNOWN_KIND), abandon: () => {} };
+    if (archive === undefined) return known(UNKNOWN_KIND);
+    let file: FileHandle;
+    try {
+      file = await open(path, 'r');
+    } catch (error) {
+      return known(this.#unopened(error));
     }
-    const id = this.#nextId++;
-    const job: Job = { id, path, archive, size: 0, told: 0, state: 'growing', answer: Promise.withResolvers() };
+    const job: Job = {
+      ...{ id: this.#nextId++, file, archive, isAwaited },
+      ...{ size: 0, told: 0, state: 'growing', wasStarted: false, isLate: false },
+      answer: Promise.withResolvers(),
+    };
     return {
       grown: (size) => this.#grown(job, size),
       finished: (size) => this.#finished(job, size),
-      abandon: () => this.#drop(job, 'given up'),
+      isLate: () => job.isLate,
+      abandon: () => this.#drop(job, unreadable('given up')),
     };
   }
 
-  /** Ends the thread; whatever is under way is answered as unreadable. */
+  /** Ends the thread; whatever is under way is answered as `BEING_READ`. */
   async close(): Promise<void> {
     this.#closed = true;
     const worker = this.#worker;
     this.#worker = undefined;
-    for (const job of [...this.#running.values(), ...this.#waiting]) this.#drop(job, 'the server was stopping');
+    for (const job of [...this.#running.values(), ...this.#waiting]) this.#drop(job, BEING_READ);
     await worker?.terminate();
   }
 
@@ -93,19 +118,19 @@ export class ArchiveReader {
     }
     const growing = [...this.#running.values()].filter((one) => one.state === 'growing').length;
     const mayFollow = job.archive !== 'zip' && size >= FOLLOW_BYTES && growing < GROWING_AT_ONCE;
-    if (mayFollow && this.#running.size < AT_ONCE && this.#waiting.length === 0) this.#start(job);
+    if (mayFollow && this.#running.size < AT_ONCE && this.#waiting.length === 0 && !this.#closed) this.#start(job);
   }
 
   #finished(job: Job, size: number): Promise<ArchiveContents> {
+    if (job.state === 'settled') return job.answer.promise;
     job.size = size;
     job.state = 'finished';
     if (this.#closed) {
-      this.#drop(job, 'the server was stopping');
+      this.#drop(job, BEING_READ);
       return job.answer.promise;
     }
-    const seconds = Math.round(this.#options.timeoutMs / 1000);
     // A limit on our own work: no business of the program's clock, which a test may hold still.
-    job.timer = setTimeout(() => this.#drop(job, `reading took more than ${seconds} s`), this.#options.timeoutMs);
+    job.timer = setTimeout(() => this.#tookTooLong(job), this.#options.timeoutMs);
     job.timer.unref();
     if (this.#running.has(job.id)) this.#tell({ kind: 'finished', id: job.id, size });
     else if (this.#running.size < AT_ONCE) this.#start(job);
@@ -113,27 +138,40 @@ export class ArchiveReader {
     return job.answer.promise;
   }
 
+  #tookTooLong(job: Job): void {
+    const seconds = Math.round(this.#options.timeoutMs / 1000);
+    // One that never had its turn is not to blame.
+    this.#drop(job, job.wasStarted ? unreadable(`reading took more than ${seconds} s`) : BEING_READ);
+  }
+
   #start(job: Job): void {
     this.#running.set(job.id, job);
     job.told = job.size;
+    job.wasStarted = true;
+    const { id, file, archive, size, isAwaited } = job;
     const { caps } = this.#options;
-    this.#tell({ kind: 'begin', id: job.id, path: job.path, archive: job.archive, size: job.size, caps });
-    if (job.state === 'finished') this.#tell({ kind: 'finished', id: job.id, size: job.size });
+    this.#tell({ kind: 'begin', id, file, archive, size, isAwaited, caps }, [file]);
+    if (job.state === 'finished') this.#tell({ kind: 'finished', id, size });
     this.#worker?.ref();
   }
 
   /** Answers a job without its outcome. The thread may go on with it until its next step. */
-  #drop(job: Job, reason: string): void {
-    if (this.#running.has(job.id))
-      this.#worker?.postMessage({ kind: 'abandon', id: job.id, reason } satisfies ArchiveOrder);
-    this.#settle(job, { distributions: null, note: `unreadable: ${reason}` });
+  #drop(job: Job, contents: ArchiveContents): void {
+    if (this.#running.has(job.id)) {
+      this.#worker?.postMessage({ kind: 'abandon', id: job.id, reason: 'given up' } satisfies ArchiveOrder);
+    }
+    this.#settle(job, contents);
   }
 
   #settle(job: Job, contents: ArchiveContents): void {
+    if (job.state === 'settled') return;
+    job.state = 'settled';
     clearTimeout(job.timer);
     this.#running.delete(job.id);
     const at = this.#waiting.indexOf(job);
     if (at >= 0) this.#waiting.splice(at, 1);
+    // It was only read from: there is nothing that could be lost.
+    if (!job.wasStarted) job.file.close().catch(() => {});
     job.answer.resolve(contents);
     while (this.#running.size < AT_ONCE) {
       const next = this.#waiting.shift();
@@ -143,9 +181,9 @@ export class ArchiveReader {
     if (this.#running.size === 0) this.#worker?.unref();
   }
 
-  #tell(order: ArchiveOrder): void {
+  #tell(order: ArchiveOrder, handedOver: readonly Transferable[] = []): void {
     this.#worker ??= this.#hire();
-    this.#worker.postMessage(order);
+    this.#worker.postMessage(order, handedOver);
   }
 
   #hire(): Worker {
@@ -160,7 +198,8 @@ export class ArchiveReader {
     worker.on('exit', () => {
       if (this.#worker !== worker) return;
       this.#worker = undefined;
-      for (const job of [...this.#running.values()]) this.#drop(job, 'the reader failed on this or another archive');
+      const failed = unreadable('the reader failed on this or another archive');
+      for (const job of [...this.#running.values()]) this.#drop(job, failed);
     });
     return worker;
   }
@@ -168,15 +207,22 @@ export class ArchiveReader {
   #answered(answer: ArchiveAnswer): void {
     const job = this.#running.get(answer.id);
     if (job === undefined) return;
-    if ('distributions' in answer) this.#settle(job, { distributions: answer.distributions });
-    else if ('unreadable' in answer)
-      this.#settle(job, { distributions: null, note: `unreadable: ${answer.unreadable}` });
-    else {
-      this.#options.log.error(
-        { detail: answer.failed },
-        'an archive could not be read for a reason that is not its own',
-      );
-      this.#settle(job, { distributions: null, note: 'unreadable: the file could not be read' });
-    }
+    if ('late' in answer) job.isLate = true;
+    else if ('distributions' in answer) this.#settle(job, { distributions: answer.distributions });
+    else if ('unreadable' in answer) this.#settle(job, unreadable(answer.unreadable));
+    else this.#settle(job, this.#unopened(answer.failed));
   }
+
+  #unopened(detail: unknown): ArchiveContents {
+    this.#options.log.error({ detail }, 'an archive could not be read for a reason that is not its own');
+    return unreadable('the file could not be read');
+  }
+}
+
+function known(contents: ArchiveContents): ArchiveReading {
+  return { grown: () => {}, finished: () => Promise.resolve(contents), isLate: () => false, abandon: () => {} };
+}
+
+function unreadable(reason: string): ArchiveContents {
+  return { distributions: null, note: `unreadable: ${reason}` };
 }

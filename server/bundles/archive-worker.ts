@@ -10,7 +10,8 @@ const files = new Map<number, GrowingFile>();
 parentPort?.on('message', (order: ArchiveOrder) => {
   switch (order.kind) {
     case 'begin': {
-      const file = new GrowingFile(order.path, order.size);
+      const onLate = () => tell({ id: order.id, late: true });
+      const file = new GrowingFile(order.file, { ...order, onLate });
       files.set(order.id, file);
       void read(order, file);
       break;
@@ -36,5 +37,11 @@ async function read(order: ArchiveOrder & { kind: 'begin' }, file: GrowingFile):
     else answer = { id: order.id, failed: error instanceof Error ? (error.stack ?? error.message) : String(error) };
   }
   files.delete(order.id);
+  // It was only read from: there is nothing that could be lost.
+  await order.file.close().catch(() => {});
+  tell(answer);
+}
+
+function tell(answer: ArchiveAnswer): void {
   parentPort?.postMessage(answer);
 }

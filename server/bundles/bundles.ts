@@ -22,6 +22,7 @@ import {
 import type { Actor } from '../model/access.ts';
 import {
   type AppName,
+  areBeingRead,
   type BundleVersion,
   type BundleVersionText,
   type ChannelMove,
@@ -38,6 +39,7 @@ import type { ArchiveReader } from './archive-reader.ts';
 import { type ContentsDiff, diffContents } from './diff.ts';
 import { compareWithLock, type LockComparison, type LockReader, readRequirementPins } from './lock-compare.ts';
 import { checkOrder, type Published, type PublishOrder, type PublishParts, publish } from './publish.ts';
+import { contentsUnderWay } from './readings.ts';
 import { noRoom, type ReceivedArchive, receiveArchive } from './receive.ts';
 import { channelBefore, configuredRetention } from './rules.ts';
 
@@ -57,6 +59,13 @@ export interface BundleParts extends PublishParts {
 export type BundleReference =
   | { readonly version: BundleVersionText }
   | { readonly channel: ChannelName | typeof LATEST };
+
+/** What a reference leads to. */
+export interface BundlePointer {
+  readonly version: BundleVersion;
+  /** Of a channel: when it came to point there. */
+  readonly movedAt?: number;
+}
 
 /** An application as it stands. */
 export interface AppView {
@@ -123,12 +132,9 @@ export class Bundles {
     const { reader, spoolDir, maxBytes } = this.#parts;
     const spare = await this.checkRoom(length);
     const archive = await receiveArchive(body, {
-      reader,
-      spoolDir,
-      maxBytes,
-      spare,
+      ...{ reader, spoolDir, maxBytes, spare, expected },
+      isAwaited: this.#isAwaited,
       filename: order.filename,
-      expected,
     });
     try {
       return await publish(this.#parts, order, archive);
@@ -140,8 +146,15 @@ export class Bundles {
   /** The same for an archive that has arrived otherwise; the caller discards what is left of it. */
   async publish(order: PublishOrder, spooled: ReceivedArchive['spooled']): Promise<Published> {
     await this.check(order);
-    const contents = await this.#parts.reader.begin(spooled.path, order.filename).finished(spooled.size);
-    return await publish(this.#parts, order, { spooled, contents, discard: async () => {} });
+    const { filename } = order;
+    const reading = await this.#parts.reader.begin(spooled.path, { filename, isAwaited: this.#isAwaited });
+    const inside = contentsUnderWay(reading, reading.finished(spooled.size));
+    return await publish(this.#parts, order, { spooled, inside, discard: async () => {} });
+  }
+
+  /** Uploads are not answered before their contents are known. */
+  get #isAwaited(): boolean {
+    return this.#parts.rules.unreadable === 'refuse';
   }
 
   /** Applications by name, from behind `after` on. */
@@ -158,29 +171,40 @@ export class Bundles {
     });
   }
 
-  /** Throws `bundle-not-found`. */
+  /** Waits for contents that this node is reading. Throws `bundle-not-found`. */
   async app(
     name: AppName,
     page: { readonly after?: BundleVersionText | undefined; readonly limit: number },
   ): Promise<AppView> {
-    return await this.#parts.catalog.read(function* () {
-      if (!(yield* isKnownApp(name))) throw noApp(name);
-      const versions = yield* listVersions(name, { after: page.after, limit: page.limit + 1 });
-      const channels = yield* listChannels([name]);
-      return { name, versions: versions.slice(0, page.limit), channels, hasMore: versions.length > page.limit };
-    });
+    const look = () =>
+      this.#parts.catalog.read(function* () {
+        if (!(yield* isKnownApp(name))) throw noApp(name);
+        const versions = yield* listVersions(name, { after: page.after, limit: page.limit + 1 });
+        const channels = yield* listChannels([name]);
+        return { name, versions: versions.slice(0, page.limit), channels, hasMore: versions.length > page.limit };
+      });
+    const view = await look();
+    return (await this.#areSettled(view.versions)) ? await look() : view;
   }
 
-  /** Throws `bundle-not-found`, `bundle-version-not-found`, `channel-not-found`. */
+  /** Throws `bundle-not-found`, `bundle-version-not-found`, `channel-not-found`. Its contents may still be being read. */
   async resolve(app: AppName, reference: BundleReference): Promise<BundleVersion> {
-    return (await this.pointer(app, reference)).version;
+    return (await this.#point(app, reference)).version;
   }
 
-  /** The same, with when a channel came to point there. */
-  async pointer(
-    app: AppName,
-    reference: BundleReference,
-  ): Promise<{ readonly version: BundleVersion; readonly movedAt?: number }> {
+  /** The same, with when a channel came to point there. Waits for contents that this node is reading. */
+  async pointer(app: AppName, reference: BundleReference): Promise<BundlePointer> {
+    const pointer = await this.#point(app, reference);
+    if (!(await this.#areSettled([pointer.version]))) return pointer;
+    return { ...pointer, ...(await this.#point(app, { version: pointer.version.version })) };
+  }
+
+  /** True when something of them was being read here, and is not any more. */
+  async #areSettled(versions: readonly BundleVersion[]): Promise<boolean> {
+    return await this.#parts.readings.settled(versions.filter(({ contents }) => areBeingRead(contents)));
+  }
+
+  async #point(app: AppName, reference: BundleReference): Promise<BundlePointer> {
     return await this.#parts.catalog.read(function* () {
       if ('version' in reference) {
         const version = yield* findVersion(app, reference.version);
@@ -236,7 +260,7 @@ export class Bundles {
     page: { readonly before?: number | undefined; readonly limit: number },
   ): Promise<{ readonly moves: readonly ChannelMove[]; readonly hasMore: boolean }> {
     const moves = await this.#parts.catalog.read(() => listMoves(app, channel, { ...page, limit: page.limit + 1 }));
-    if (moves.length === 0 && page.before === undefined) await this.pointer(app, { channel });
+    if (moves.length === 0 && page.before === undefined) await this.resolve(app, { channel });
     const hasMore = moves.length > page.limit;
     return { moves: hasMore ? moves.slice(1) : moves, hasMore };
   }
@@ -246,13 +270,14 @@ export class Bundles {
     app: AppName,
     references: { readonly from: BundleReference; readonly to: BundleReference },
   ): Promise<{ readonly from: BundleVersion; readonly to: BundleVersion; readonly diff: ContentsDiff }> {
-    const from = await this.resolve(app, references.from);
-    const to = await this.resolve(app, references.to);
+    const { version: from } = await this.pointer(app, references.from);
+    const { version: to } = await this.pointer(app, references.to);
     return { from, to, diff: diffContents(knownContents(from), knownContents(to)) };
   }
 
-  /** Versions that hold a distribution, of one version or any. At most 1,000. */
+  /** Versions that hold a distribution, of one version or any. At most 1,000. Waits for whatever this node is reading. */
   async containing(wanted: { name: ProjectName; version?: string | undefined }): Promise<readonly Holder[]> {
+    await this.#parts.readings.allSettled();
     return await this.#parts.catalog.read(() => holdersOf(wanted, MAX_FOUND));
   }
 

@@ -1,18 +1,34 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { ArchiveError } from './archive-error.ts';
 
 const STEP_BYTES = 512 * 1024;
+// Less behind than that says nothing yet.
+const LATE_BYTES = 16 * 1024 * 1024;
+
+export interface GrowingFileOptions {
+  /** Bytes that can be read already. */
+  readonly size: number;
+  /** Somebody waits for what is read, so that nothing else comes first. */
+  readonly isAwaited: boolean;
+  /** Called when reading is put off until the file is complete. */
+  readonly onLate: () => void;
+}
 
 /** A file that another thread writes, read from its start while it grows. */
 export class GrowingFile {
-  readonly path: string;
+  /** Open for reading; whoever has made this closes it. */
+  readonly file: FileHandle;
+  readonly #isAwaited: boolean;
+  readonly #onLate: () => void;
   #size: number;
   #state: 'growing' | 'finished' | 'abandoned' = 'growing';
   #wake = Promise.withResolvers<void>();
 
-  constructor(path: string, size: number) {
-    this.path = path;
-    this.#size = size;
+  constructor(file: FileHandle, options: GrowingFileOptions) {
+    this.file = file;
+    this.#size = options.size;
+    this.#isAwaited = options.isAwaited;
+    this.#onLate = options.onLate;
   }
 
   /** So many bytes can be read by now. */
@@ -47,25 +63,33 @@ export class GrowingFile {
     this.check();
   }
 
-  /** The bytes in order, up to the end. A chunk is valid until the next is asked for. Throws `ArchiveError` when abandoned. */
+  /**
+   * The bytes in order, up to the end. Of a file that grows more than twice as fast as its bytes are asked for, the rest comes when it is
+   * complete, unless it is awaited. A chunk is valid until the next is asked for. Throws `ArchiveError` when abandoned.
+   */
   async *chunks(): AsyncGenerator<Buffer> {
-    const file = await open(this.path, 'r');
-    try {
-      let position = 0;
-      for (;;) {
-        this.check();
-        const ready = Math.min(this.#size - position, STEP_BYTES);
-        if (ready > 0) {
-          const chunk = await readAt(file, Buffer.allocUnsafeSlow(ready), position);
-          if (chunk.length === 0) throw new ArchiveError('the archive is cut short');
-          position += chunk.length;
-          yield chunk;
-        } else if (this.#state === 'finished') return;
-        else await this.#wake.promise;
+    let position = 0;
+    for (;;) {
+      this.check();
+      if (this.#isHopeless(position)) {
+        this.#onLate();
+        await this.whole();
       }
-    } finally {
-      await file.close();
+      const ready = Math.min(this.#size - position, STEP_BYTES);
+      if (ready > 0) {
+        const chunk = await readAt(this.file, Buffer.allocUnsafeSlow(ready), position);
+        if (chunk.length === 0) throw new ArchiveError('the archive is cut short');
+        position += chunk.length;
+        yield chunk;
+      } else if (this.#state === 'finished') return;
+      else await this.#wake.promise;
     }
+  }
+
+  /** Then to go on would only slow down whoever writes, and at best halve what is left to do in the end. */
+  #isHopeless(position: number): boolean {
+    if (this.#isAwaited || this.#state !== 'growing') return false;
+    return this.#size - position > LATE_BYTES && position < this.#size / 2;
   }
 
   #stir(): void {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { lookup } from 'mime-types';
 import { type Digest, parseDigest } from '../../storage/digest.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
+import { fillContents, readContentsLater } from '../catalog/bundle-contents.ts';
 import { type BundleLock, findVersion, publishVersion } from '../catalog/bundles.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { promote } from '../catalog/channels.ts';
@@ -9,6 +10,9 @@ import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
 import {
   type AppName,
+  type ArchiveContents,
+  areBeingRead,
+  BEING_READ,
   type BundleFilename,
   type BundleLabels,
   type BundleVersion,
@@ -19,6 +23,7 @@ import {
 } from '../model/bundle.ts';
 import { Problem } from '../problem.ts';
 import { lockHashes } from './lock-compare.ts';
+import type { Readings } from './readings.ts';
 import type { ReceivedArchive } from './receive.ts';
 import { type BundleRules, channelBefore } from './rules.ts';
 
@@ -50,6 +55,7 @@ export interface PublishParts {
   readonly keeper: BlobKeeper;
   readonly clock: Clock;
   readonly rules: BundleRules;
+  readonly readings: Readings;
 }
 
 /**
@@ -77,21 +83,63 @@ export async function checkOrder({ catalog, rules }: PublishParts, order: Publis
 }
 
 /**
- * Stores the archive and names it, in this order, so that a crash leaves the whole version or nothing. Takes the archive's file when
- * it succeeds; else the caller discards it. Throws `invalid-archive` where unreadable archives are refused, `bundle-exists`,
- * `channel-order`, `StorageFullError`.
+ * Stores the archive and names it, in this order, so that a crash leaves the whole version or nothing. Its contents may come later;
+ * then the version says that they are being read. Takes the archive's file when it succeeds; else the caller discards it. Throws
+ * `invalid-archive` where unreadable archives are refused, `bundle-exists`, `channel-order`, `stopping`, `StorageFullError`.
  */
-export async function publish(
-  { catalog, keeper, clock, rules }: PublishParts,
+export async function publish(parts: PublishParts, order: PublishOrder, archive: ReceivedArchive): Promise<Published> {
+  const { inside } = archive;
+  let isFollowed = false;
+  try {
+    if (parts.rules.unreadable === 'refuse') refuseUnreadable(await inside.contents);
+    await parts.keeper.keep(archive.spooled);
+    const contents = await soon(inside, parts);
+    const published = await enter(parts, order, { spooled: archive.spooled, contents });
+    if (areBeingRead(contents) && areBeingRead(published.version.contents)) {
+      parts.readings.follow(published.version, inside);
+      isFollowed = true;
+    }
+    return published;
+  } finally {
+    if (!isFollowed) inside.abandon();
+  }
+}
+
+// What is late has at least some hundred milliseconds of work left.
+const LATE_MS = 1000;
+
+function refuseUnreadable(contents: ArchiveContents): void {
+  if (contents.distributions !== null || contents.note.startsWith('unknown')) return;
+  if (areBeingRead(contents))
+    throw new Problem('stopping', 'There was no time to read the archive; nothing was stored.');
+  throw new Problem('invalid-archive', `The archive is ${contents.note}; nothing was stored.`);
+}
+
+/** The contents if they come within the time that the configuration allows for. */
+async function soon(
+  { contents, isLate }: ReceivedArchive['inside'],
+  { clock, rules }: PublishParts,
+): Promise<ArchiveContents> {
+  if (isLate() && rules.contentsWaitMs < LATE_MS) return BEING_READ;
+  const known = new AbortController();
+  const late = clock.sleep(rules.contentsWaitMs, known.signal).then(
+    () => BEING_READ,
+    () => BEING_READ,
+  );
+  try {
+    return await Promise.race([contents, late]);
+  } finally {
+    known.abort();
+  }
+}
+
+/** The rows of it, in one transaction. */
+async function enter(
+  { catalog, clock, rules }: PublishParts,
   order: PublishOrder,
-  archive: ReceivedArchive,
+  { spooled, contents }: { readonly spooled: ReceivedArchive['spooled']; readonly contents: ArchiveContents },
 ): Promise<Published> {
   const { app, actor, channel } = order;
-  const { spooled, contents } = archive;
-  if (rules.unreadable === 'refuse' && contents.distributions === null && contents.note.startsWith('unreadable')) {
-    throw new Problem('invalid-archive', `The archive is ${contents.note}; nothing was stored.`);
-  }
-  await keeper.keep(spooled);
   const at = clock.nowMs();
   const wanted: BundleVersion = {
     app,
@@ -109,6 +157,7 @@ export async function publish(
   const lock = order.lock && keptLock(order.lock);
   return await catalog.write(function* () {
     const outcome = yield* publishVersion(wanted, { lock, actor });
+    if (outcome === 'created' && areBeingRead(contents)) yield* readContentsLater(wanted, actor.name);
     const move =
       channel === undefined
         ? undefined
@@ -119,7 +168,10 @@ export async function publish(
             force: order.force,
             why: order.why,
           });
-    return { version: (yield* findVersion(app, order.version)) ?? wanted, outcome, move };
+    const version = (yield* findVersion(app, order.version)) ?? wanted;
+    // Who comes second may know what the first still reads.
+    const isFilled = outcome === 'present' && (yield* fillContents(version, contents));
+    return { version: isFilled ? { ...version, contents } : version, outcome, move };
   });
 }
 

@@ -5,7 +5,7 @@ import xz from 'xz-decompress';
 import type { ContainedDistribution } from '../model/bundle.ts';
 import { TarError } from '../tar-header.ts';
 import { type TarMember, TarWalker } from '../tar-walker.ts';
-import { withZip, ZipError, type ZipMember } from '../zip-file.ts';
+import { withOpenZip, ZipError, type ZipMember } from '../zip-file.ts';
 import { type ArchiveCaps, ArchiveError, checkMemberName } from './archive-error.ts';
 import { ContainedDistributions, isDistributionMetadata, METADATA_HEAD_BYTES } from './contained.ts';
 import type { GrowingFile } from './growing-file.ts';
@@ -131,7 +131,7 @@ async function* unxz(packed: Readable): AsyncGenerator<Buffer> {
 
 async function readZip(file: GrowingFile, caps: ArchiveCaps, found: ContainedDistributions): Promise<void> {
   try {
-    await withZip(file.path, async (zip) => {
+    await withOpenZip(file.file, async (zip) => {
       const wanted: ZipMember[] = [];
       let expanded = 0;
       for await (const member of zip.members(caps.maxMembers)) {

@@ -2,19 +2,22 @@ import type { Spooled } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { DigestMismatchError } from '../../storage/errors.ts';
 import { Spool } from '../../storage/spool.ts';
-import type { ArchiveContents } from '../model/bundle.ts';
 import { Problem } from '../problem.ts';
 import type { ArchiveReader } from './archive-reader.ts';
+import { type ContentsUnderWay, contentsUnderWay } from './readings.ts';
 
 /** An archive that has arrived whole and is not stored yet. Whoever has it stores its file or calls `discard`. */
 export interface ReceivedArchive {
   readonly spooled: Spooled;
-  readonly contents: ArchiveContents;
+  /** What is inside, which goes on being read whatever becomes of the file. */
+  readonly inside: ContentsUnderWay;
   discard(): Promise<void>;
 }
 
 export interface ReceiveOptions {
   readonly reader: ArchiveReader;
+  /** Somebody will wait for the contents before anything else happens. */
+  readonly isAwaited: boolean;
   readonly spoolDir: string;
   readonly maxBytes: number;
   /** Room that is left for it, in bytes. */
@@ -36,10 +39,10 @@ const BLOCKS = 3;
  */
 export async function receiveArchive(
   body: AsyncIterable<Uint8Array>,
-  { reader, spoolDir, maxBytes, spare, filename, expected }: ReceiveOptions,
+  { reader, isAwaited, spoolDir, maxBytes, spare, filename, expected }: ReceiveOptions,
 ): Promise<ReceivedArchive> {
   const spool = await Spool.create(spoolDir, { maxBytes });
-  const reading = reader.begin(spool.path, filename);
+  const reading = await reader.begin(spool.path, { filename, isAwaited });
   try {
     await fill(spool, body, (size) => {
       // The length need not have been announced.
@@ -49,7 +52,7 @@ export async function receiveArchive(
     if (spool.size === 0) throw new Problem('malformed-request', 'The body is empty.');
     const contents = reading.finished(spool.size);
     const spooled = await spool.finish(expected);
-    return { spooled, contents: await contents, discard: () => spool.discard() };
+    return { spooled, inside: contentsUnderWay(reading, contents), discard: () => spool.discard() };
   } catch (error) {
     reading.abandon();
     await spool.discard();

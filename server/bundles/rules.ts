@@ -4,6 +4,8 @@ import { type ChannelName, parseChannelName, type Retention } from '../model/bun
 export interface BundleRules {
   /** What becomes of an archive that is broken or over the caps. */
   readonly unreadable: 'store' | 'refuse';
+  /** How long an upload that is stored waits for its contents before it is answered without. */
+  readonly contentsWaitMs: number;
   /** By channel: the one that a version must have been in before. */
   readonly channels: Readonly<Record<string, { readonly after: string | null }>>;
   /** By application; `*` is every other one. */

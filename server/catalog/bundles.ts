@@ -5,11 +5,10 @@ import {
   type BundleVersion,
   type BundleVersionText,
   bundleSortKey,
-  type ContainedDistribution,
   LOWEST_SORT_KEY,
 } from '../model/bundle.ts';
-import { versionKey } from '../model/version.ts';
 import { Problem } from '../problem.ts';
+import { putContents } from './bundle-contents.ts';
 import { contentColumns, toBundleVersion, VERSION_COLUMNS } from './bundle-rows.ts';
 import { all, first, prepared, run, type Script } from './catalog.ts';
 import { appendEvent } from './events.ts';
@@ -101,20 +100,6 @@ function* putRow(version: BundleVersion, isKnown: boolean): Script<void> {
     yield* run(sql.insertInto('bundle_version').values({ app, version: version.version, ...columns }));
   }
   yield* putContents(version, contents.distributions ?? []);
-}
-
-function* putContents(of: BundleVersion, distributions: readonly ContainedDistribution[]): Script<void> {
-  const unique = new Map(distributions.map((one) => [`${one.name}\0${one.version}`, one]));
-  const rows = [...unique.values()].map(({ name, version }) => ({
-    app: of.app,
-    version: of.version,
-    name,
-    version_key: versionKey(version),
-    dist_version: version,
-  }));
-  for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
-    yield* run(sql.insertInto('bundle_content').values(rows.slice(at, at + ROWS_AT_ONCE)));
-  }
 }
 
 function* putLock({ app, version, createdAt }: BundleVersion, lock: BundleLock, actor: Actor): Script<void> {

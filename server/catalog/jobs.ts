@@ -167,6 +167,17 @@ export function* cancelJob(id: string, actor: Actor, now: number): Script<Job | 
   return yield* findJob(id);
 }
 
+/** Takes back a job with that key that nobody has claimed yet, as if it had never been. */
+export function* dropQueuedJob(uniqueKey: string): Script<void> {
+  yield* run(sql.deleteFrom('job').where('unique_key', '=', uniqueKey).where('state', '=', 'queued'));
+}
+
+/** Makes jobs of that kind due that wait for a later time. */
+export function* hastenJobs(kind: JobKind, now: number): Script<void> {
+  const waiting = sql.updateTable('job').set({ due_at: now }).where('kind', '=', kind).where('state', '=', 'queued');
+  yield* run(waiting.where('due_at', '>', now));
+}
+
 /** Forgets jobs that finished before that time, at most `limit`, with their items. Answers how many. */
 export function* pruneJobs(finishedBefore: number, limit: number): Script<number> {
   const old = sql.selectFrom('job').select('id').where('finished_at', '<', finishedBefore).orderBy('finished_at');

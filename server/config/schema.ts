@@ -41,6 +41,11 @@ const bundles = z
       .enum(['store', 'refuse'])
       .default('store')
       .describe('A bundle whose archive is broken or over the caps: `store` it, its contents unknown, or `refuse` it.'),
+    contentsWait: duration({ most: '10m' })
+      .prefault('250ms')
+      .describe(
+        'How long the answer to an upload waits for what is inside once the archive is stored. What takes longer is read on, and until then `contentsNote` says `being read`. With `refuse` it always waits.',
+      ),
   })
   .prefault({})
   .describe('What uploads of bundles may be like.');

@@ -95,7 +95,7 @@ export function bundleRoutes({ bundles, access, blobs, isPublic }: BundleRoutePa
     const version = await bundles.resolve(parseAppName(app), parsed);
     switch (what) {
       case 'sbom':
-        res.type(CYCLONEDX_TYPE).send(JSON.stringify(cycloneDx(version, knownContents(version))));
+        await sendSbom(bundles, version, res);
         return;
       case 'sha256':
         // As `sha256sum -c` reads it.
@@ -162,6 +162,11 @@ async function search(bundles: Bundles, req: Request) {
     throw new Problem('malformed-request', 'Expected ?contains=NAME==VERSION, or ?sha256= and 64 hexadecimal digits.');
   }
   return await bundles.withDigest(digest);
+}
+
+async function sendSbom(bundles: Bundles, { app, version: number }: BundleVersion, res: Response): Promise<void> {
+  const { version } = await bundles.pointer(app, { version: number });
+  res.type(CYCLONEDX_TYPE).send(JSON.stringify(cycloneDx(version, knownContents(version))));
 }
 
 async function sendLock(bundles: Bundles, version: BundleVersion, res: Response): Promise<void> {

@@ -39,7 +39,7 @@ job-not-done               The job has no outcome to be fetched: it still runs, 
 channel-order              The configuration wants the version in another channel before this one.
 nothing-before             No promotion is left that could be taken back.
 version-in-use             A channel points to the version; promote another one first.
-contents-unknown           The archive could not be looked into; the detail says why.
+contents-unknown           The archive could not be looked into, or is being read at this moment; the detail says which.
 channel-moved              Somebody has promoted another version since you looked. Look again, then decide.
 payload-too-large          The body is larger than this server takes (docs/configuration.md, limits).
 range-not-satisfiable      The range begins behind the end of the file; Content-Range tells its size.

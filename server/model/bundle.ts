@@ -33,6 +33,17 @@ export type ArchiveContents =
       readonly note: string;
     };
 
+/** Of an archive that is stored and not looked into yet; some node, or a job, will. */
+export const BEING_READ: { readonly distributions: null; readonly note: string } = {
+  distributions: null,
+  note: 'being read',
+};
+
+/** Will the contents be known later? */
+export function areBeingRead(contents: ArchiveContents): boolean {
+  return contents.distributions === null && contents.note === BEING_READ.note;
+}
+
 /** What somebody said of a version when it was uploaded. */
 export interface BundleLabels {
   readonly commit?: string;

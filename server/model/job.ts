@@ -42,6 +42,8 @@ export interface JobInputs {
   'prune-jobs': Record<never, never>;
   /** Removes bundle versions that retention does not keep. */
   'expire-bundles': Record<never, never>;
+  /** Looks into the archive of a version that was published before its contents were known. */
+  'read-archive': { readonly app: string; readonly version: string };
   'mirror-lock': LockJob;
   'check-locks': Record<never, never>;
   'watch-lock': { readonly name: string; readonly url: string; readonly everyMs: number };

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { makeBundle } from '../support/bundle.ts';
 import { runCli } from '../support/run-cli.ts';
+import { slowBundle } from '../support/slow-bundle.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { testApp } from '../support/test-app.ts';
 
@@ -108,4 +109,15 @@ test('wrong usage is told apart from failure', async (t) => {
     assert.equal(outcome.status, status, `${args.join(' ')}: ${outcome.stderr}`);
     assert.notEqual(outcome.stderr, '');
   }
+});
+
+test('push says when what is inside is not known yet', async (t) => {
+  const app = await testApp(t, { config: { bundles: { contentsWait: '0s' } } });
+  const path = join(await tempDir(t), 'my-app-0.1.tar.gz');
+  await writeFile(path, slowBundle('flask', '3.0'));
+  const env = { STORMCELLAR_URL: app.url, STORMCELLAR_TOKEN: app.token };
+  const pushed = await runCli(['bundle', 'push', path], env);
+  assert.equal(pushed.status, 0, pushed.stderr);
+  assert.match(pushed.stdout, /, what is inside is being read, and "bundle show my-app==0\.1" will tell\n$/);
+  assert.match((await runCli(['bundle', 'show', 'my-app==0.1'], env)).stdout, /flask==3\.0\n$/);
 });

@@ -20,6 +20,8 @@ export function testSettings(dataDir: string, options: TestConfigOptions): Recor
     repositories: { local: { kind: 'hosted' }, ...upstreams },
     indexes: { main: { repositories: ['local', ...Object.keys(upstreams)] } },
     limits: { minFreeBytes: '0B', stopGrace: '2s' },
+    // However busy the machine is, what is inside of a small archive stands in the answer to its upload.
+    bundles: { contentsWait: '5m' },
     ...config,
   };
 }

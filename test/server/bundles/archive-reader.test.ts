@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { open, writeFile } from 'node:fs/promises';
+import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -24,7 +24,8 @@ function reader(t: TestContext, options: Partial<ArchiveReaderOptions> = {}): Ar
 async function read(t: TestContext, name: string, bytes: Buffer, by = reader(t)): Promise<ArchiveContents> {
   const path = join(await tempDir(t), 'spool');
   await writeFile(path, bytes);
-  return await by.begin(path, name).finished(bytes.length);
+  const reading = await by.begin(path, { filename: name, isAwaited: true });
+  return await reading.finished(bytes.length);
 }
 
 function told(contents: ArchiveContents): string {
@@ -130,12 +131,26 @@ test('an archive is read while it is still being written', async (t) => {
   const path = join(await tempDir(t), 'spool');
   const file = await open(path, 'w');
   t.after(() => file.close());
-  const reading = by.begin(path, 'app.tar.gz');
+  const reading = await by.begin(path, { filename: 'app.tar.gz', isAwaited: true });
   for (let at = 0; at < bytes.length; at += 1 << 20) {
     await file.write(bytes.subarray(at, at + (1 << 20)));
     reading.grown(Math.min(at + (1 << 20), bytes.length));
   }
   assert.equal(told(await reading.finished(bytes.length)), 'last==1');
+});
+
+test('an archive is read wherever its file went since it was begun', async (t) => {
+  const by = reader(t);
+  for (const [filename, bytes] of [
+    ['app-1.tar.gz', gzipSync(TAR)],
+    ['app-1.zip', ZIP],
+  ] as const) {
+    const path = join(await tempDir(t), 'spool');
+    await writeFile(path, bytes);
+    const reading = await by.begin(path, { filename, isAwaited: false });
+    await rm(path);
+    assert.equal(told(await reading.finished(bytes.length)), FOUND, filename);
+  }
 });
 
 function makeTar(files: Readonly<Record<string, Buffer>>): Buffer {
@@ -151,7 +166,10 @@ test('many at once are all answered; one that takes too long, or comes after the
   const endless = reader(t, { timeoutMs: 1 });
   assert.match(told(await read(t, 'app-1.tar.gz', bytes, endless)), /took more than/);
   await by.close();
-  assert.match(told(await read(t, 'app-1.tar.gz', bytes, by)), /stopping/);
-  const missing = reader(t).begin(join(await tempDir(t), 'nothing'), 'app-1.tar.gz');
+  assert.equal(told(await read(t, 'app-1.tar.gz', bytes, by)), 'being read');
+  const missing = await reader(t).begin(join(await tempDir(t), 'nothing'), {
+    filename: 'app-1.tar.gz',
+    isAwaited: true,
+  });
   assert.equal(told(await missing.finished(10)), 'unreadable: the file could not be read');
 });
