@@ -32,16 +32,14 @@ export class DurableFolder {
     const target = join(this.#root, path);
     const folder = dirname(target);
     this.#onStep('make folder');
-    await this.#make(folder);
+    if (!this.#durable.has(folder)) await this.#make(folder);
     this.#onStep('rename');
-    const copied = await rename(from, target).then(
-      () => false,
-      async (error: unknown) => {
-        if (codeOf(error) !== 'EXDEV') throw error;
-        await this.#copy(from, target);
-        return true;
-      },
-    );
+    const copied = await this.#move(from, target).catch(async (error: unknown) => {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      // Somebody has removed the folder since, or `from` is not there, and then this fails as well.
+      await this.#make(folder);
+      return await this.#move(from, target);
+    });
     this.#onStep('sync folder');
     await syncFolder(folder);
     this.#onStep('sync parents');
@@ -55,6 +53,18 @@ export class DurableFolder {
     const created = await mkdir(folder, { recursive: true });
     if (created === undefined) return;
     for (let at = folder; at.length >= created.length; at = dirname(at)) this.#durable.delete(at);
+  }
+
+  /** Answers whether `from` is still there, since it had to be copied. */
+  async #move(from: string, target: string): Promise<boolean> {
+    try {
+      await rename(from, target);
+      return false;
+    } catch (error) {
+      if (codeOf(error) !== 'EXDEV') throw error;
+      await this.#copy(from, target);
+      return true;
+    }
   }
 
   /** From another file system: copied under another name first, so that no reader ever sees a part. */

@@ -110,8 +110,9 @@ export class FilePuller {
     const metadata = beside && { digest: beside.digest, size: beside.size, source: 'file' as const };
     try {
       await keeper.keep(...(beside === undefined ? [] : [beside]), spooled);
-    } finally {
+    } catch (error) {
       if (beside !== undefined) await rm(beside.path, { force: true });
+      throw error;
     }
     const { missingSince: _missing, removedAt: _removed, ...detail } = file;
     const changesPage =

@@ -58,6 +58,18 @@ test('a blob lies under its digest, and everything else in the folder is left al
   assert.deepEqual(await everyBlob(store), [{ digest: blob.digest, size: 7 }]);
 });
 
+test('a folder that somebody has removed is made again', async (t) => {
+  const dir = await tempDir(t);
+  const store = await DiskStore.open(dir, { minFreeBytes: 0 });
+  const { digest } = await spooled(dir, 'content');
+  for (let round = 0; round < 2; round += 1) {
+    await store.put(await spooled(dir, 'content'));
+    assert.equal((await sent(store, digest, { start: 0, end: 6 })).toString(), 'content');
+    await rm(join(dir, 'sha256', digest.slice(0, 2)), { recursive: true });
+  }
+  await store.close();
+});
+
 test('a digest that is none cannot lead out of the folder, nor can a symbolic link', async (t) => {
   const dir = await tempDir(t);
   const store = await DiskStore.open(join(dir, 'store'), OPTIONS);
