@@ -61,6 +61,8 @@ test('a wrong digest discards the file, and no follower has seen the last byte',
   const { out, taken, pull } = stubborn();
   const following = spool.send(undefined, out);
   await spool.write(Buffer.from('evil bytes'));
+  // Reading happens in another thread: what it has read must be there to be taken.
+  while (taken.length === 0) await new Promise(setImmediate);
   const failed = assert.rejects(following, DigestMismatchError);
   await assert.rejects(spool.finish(digestOf(Buffer.from('good bytes'))), DigestMismatchError);
   pull();
