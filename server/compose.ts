@@ -61,6 +61,8 @@ import type { Upstream } from './upstream/upstream.ts';
 /** What a test may put in the place of the real thing. */
 export interface Parts {
   readonly clock: Clock;
+  /** How far that clock may be from the database's, milliseconds. */
+  readonly maxClockSkewMs: number;
   readonly log: Logger;
   readonly version: string;
   /** Variables that name outbound proxies; none unless given. */
@@ -94,7 +96,10 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   // Nodes may have one file system, and so one folder.
   const held = await (config.catalog.kind === 'sqlite' ? holdFolder(config.dataDir) : ownFolder(sharedSpools));
   const spoolDir = config.catalog.kind === 'sqlite' ? sharedSpools : held.dir;
-  const bare = await openCatalog(config.catalog, { dataDir: config.dataDir, migrationsDir: MIGRATIONS, clock, log });
+  const bare = await openCatalog(config.catalog, {
+    ...{ dataDir: config.dataDir, migrationsDir: MIGRATIONS, clock, log },
+    ...(parts.maxClockSkewMs === undefined ? {} : { maxClockSkewMs: parts.maxClockSkewMs }),
+  });
   await refuseUnfinishedCopy(bare);
   const catalog = refusingWhenReadOnly(bare);
   const readOnly = new ReadOnlyMode({ catalog: bare, clock });

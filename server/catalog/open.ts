@@ -25,6 +25,8 @@ export interface CatalogParts {
   readonly migrationsDir: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** How far the clock may be from the database's, milliseconds; as the engine says when absent. */
+  readonly maxClockSkewMs?: number;
 }
 
 /**

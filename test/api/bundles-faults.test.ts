@@ -1,21 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { request } from 'node:http';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { makeBundle } from '../support/bundle.ts';
+import { spoolsOf } from '../support/spools.ts';
 import { tarOf } from '../support/tar.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
-
-async function spools(app: TestApp): Promise<string[]> {
-  return await readdir(join(app.dataDir, 'spool')).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    return [];
-  });
-}
 
 function put(app: TestApp, path: string, body: Buffer | string): Promise<Response> {
   return app.admin(`/bundles/${path}`, { method: 'PUT', body });
@@ -31,7 +23,7 @@ test('of racing uploads of one version with different bytes exactly one wins, an
   assert.deepEqual(Buffer.from(await served.arrayBuffer()), winner);
   const view = (await (await app.get('/bundles/myapp/1')).json()) as { contents: { version: string }[] };
   assert.equal(view.contents[0]?.version, `3.${bodies.indexOf(winner as Buffer)}`);
-  assert.deepEqual(await spools(app), []);
+  assert.deepEqual(await spoolsOf(app), []);
 });
 
 test('an upload that breaks off leaves nothing, and the next one works', async (t) => {
@@ -41,10 +33,10 @@ test('an upload that breaks off leaves nothing, and the next one works', async (
   const outgoing = request({ hostname, port, method: 'PUT', path: '/bundles/myapp/1/f.tar.gz', headers });
   const closed = new Promise((resolve) => outgoing.on('error', () => {}).once('close', resolve));
   outgoing.write(randomBytes(6_000_000));
-  while ((await spools(app)).length === 0) await new Promise((resolve) => setImmediate(resolve));
+  while ((await spoolsOf(app)).length === 0) await new Promise((resolve) => setImmediate(resolve));
   outgoing.destroy();
   await closed;
-  while ((await spools(app)).length > 0) await new Promise((resolve) => setImmediate(resolve));
+  while ((await spoolsOf(app)).length > 0) await new Promise((resolve) => setImmediate(resolve));
   assert.equal((await app.get('/bundles/myapp')).status, 404);
   assert.equal((await put(app, 'myapp/1/f.tar.gz', makeBundle('myapp', '1').bytes)).status, 201);
 });
@@ -62,7 +54,7 @@ test('a body over the limit is refused, announced or not, and nothing stays of i
   const init = { method: 'PUT', body: chunked, duplex: 'half' } as RequestInit;
   assert.equal((await app.admin('/bundles/myapp/1/f', init)).status, 413);
   assert.equal((await put(app, 'myapp/1/f', large.subarray(0, 90_000))).status, 201);
-  assert.deepEqual(await spools(app), []);
+  assert.deepEqual(await spoolsOf(app), []);
 });
 
 test('where the configuration says so, an archive that cannot be read is refused; other files never are', async (t) => {
@@ -73,7 +65,7 @@ test('where the configuration says so, an archive that cannot be read is refused
   assert.match(((await refused.json()) as { detail: string }).detail, /leads out of the archive/);
   assert.equal((await app.get('/bundles/myapp')).status, 404);
   assert.equal((await put(app, 'myapp/1/myapp-1.deb', 'not looked into')).status, 201);
-  assert.deepEqual(await spools(app), []);
+  assert.deepEqual(await spoolsOf(app), []);
 });
 
 test('a full disk is 507, changes nothing, and reads go on', async (t) => {
@@ -90,7 +82,7 @@ test('a full disk is 507, changes nothing, and reads go on', async (t) => {
   assert.equal((await app.admin('/bundles/myapp', { method: 'POST', body: form })).status, 507);
   assert.equal((await app.get('/bundles/myapp/2')).status, 404);
   assert.equal((await app.get('/bundles/myapp/@latest/download')).status, 200);
-  assert.deepEqual(await spools(app), []);
+  assert.deepEqual(await spoolsOf(app), []);
 });
 
 test('whatever the names, headers and bodies are, the fault is never ours', async (t) => {
@@ -134,5 +126,5 @@ test('whatever the names, headers and bodies are, the fault is never ours', asyn
     }),
     { numRuns: 300 },
   );
-  assert.deepEqual(await spools(app), []);
+  assert.deepEqual(await spoolsOf(app), []);
 });

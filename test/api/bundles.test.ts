@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeBundle } from '../support/bundle.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { spoolsOf } from '../support/spools.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { sha256Of } from '../support/wheel.ts';
 
@@ -92,7 +91,7 @@ test('the same bytes again change nothing; other bytes, other names and wrong di
     assert.equal((await put(app, '0.2', bytes, { headers })).status, 400, JSON.stringify(headers));
   }
   assert.equal((await put(app, '0.2', '')).status, 400);
-  assert.deepEqual(await readdir(join(app.dataDir, 'spool')), []);
+  assert.deepEqual(await spoolsOf(app), []);
 });
 
 test('headers say what the query can, with or without X-', async (t) => {

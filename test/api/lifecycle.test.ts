@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
+import { spoolsOf } from '../support/spools.ts';
 import { type TestServer, testServer } from '../support/test-server.ts';
 import { type BuiltFile, makeWheel } from '../support/wheel.ts';
 
@@ -78,7 +77,7 @@ test('killed at any instant, it has what it acknowledged and nothing half', asyn
   await server.stop('SIGKILL');
   await server.start();
   await up.refuse();
-  assert.deepEqual(await readdir(join(server.dataDir, 'spool')).catch(() => []), [], 'leftovers are swept');
+  assert.deepEqual(await spoolsOf(server), [], 'leftovers are swept');
   const page = (await (await server.get('/simple/mine/', json)).json()) as { files: { filename: string }[] };
   const listed = new Set(page.files.map(({ filename }) => filename));
   for (const file of files) {

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { makeBundle } from '../support/bundle.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
 import { startSharedEngines } from '../support/many-nodes.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
+import { spoolsOf } from '../support/spools.ts';
 import type { TestApp } from '../support/test-app.ts';
 import { type BuiltFile, makeWheel } from '../support/wheel.ts';
 
@@ -179,16 +178,16 @@ describe('nodes with one folder', { skip: engines.skip }, () => {
     const rest = Promise.withResolvers<void>();
     up.order(`/files/${big.filename}`, { holdAfter: { bytes: 100_000, until: rest.promise } });
     const pulled = await one.get(`/simple/demo/${big.filename}`);
-    assert.equal((await spoolsBelow(one)).length, 1);
+    assert.equal((await spoolsOf(one)).length, 1);
     const other = await cellar.node({ upstream: up.url, dataDir: one.dataDir });
-    assert.equal((await spoolsBelow(one)).length, 1);
+    assert.equal((await spoolsOf(one)).length, 1);
     rest.resolve();
     assert.deepEqual(Buffer.from(await pulled.arrayBuffer()), big.bytes);
     await up.refuse();
     assert.deepEqual(await bytesOf(other, `/simple/demo/${big.filename}`), big.bytes);
     await one.stop();
     await other.stop();
-    assert.deepEqual(await spoolsBelow(one), []);
+    assert.deepEqual(await spoolsOf(one), []);
   });
 });
 
@@ -238,11 +237,6 @@ describe('a page that is due', { skip: engines.skip }, () => {
     assert.deepEqual((await pageOf(one)).versions.toSorted(), ['1.0', '2.0']);
   });
 });
-
-async function spoolsBelow({ dataDir }: TestApp): Promise<string[]> {
-  const names = await readdir(join(dataDir, 'spool'), { recursive: true });
-  return names.filter((name) => name.endsWith('.spool'));
-}
 
 /** Lets time pass until it is so. */
 async function until(clock: FakeClock, isSo: () => Promise<boolean>): Promise<void> {

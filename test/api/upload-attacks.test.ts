@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { BOUNDARY, type FormPart, multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import { type RawResponse, rawRequest } from '../support/raw-request.ts';
+import { spoolsOf } from '../support/spools.ts';
 import { basic } from '../support/test-access.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { makeWheel } from '../support/wheel.ts';
@@ -26,14 +25,11 @@ async function post(app: TestApp, parts: readonly FormPart[]): Promise<RawRespon
 /** Nothing was published, nothing is left of the attempt, and the server still works. */
 async function assertUnharmed(app: TestApp): Promise<void> {
   // A body that breaks off is noticed by the server when its side of the connection ends.
-  for (let i = 0; i < 200 && (await spools(app)).length > 0; i++) await new Promise((resolve) => setImmediate(resolve));
-  assert.deepEqual(await spools(app), []);
+  for (let i = 0; i < 200 && (await spoolsOf(app)).length > 0; i++)
+    await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(await spoolsOf(app), []);
   assert.equal((await app.get('/simple/demo/')).status, 404);
   assert.equal((await post(app, partsOf(WHEEL))).status, 200);
-}
-
-async function spools(app: TestApp): Promise<string[]> {
-  return await readdir(join(app.dataDir, 'spool')).catch(() => []);
 }
 
 function open(app: TestApp): Socket {
@@ -155,7 +151,7 @@ describe('an upload that is meant ill', () => {
       const headers = Object.entries(multipartHeaders(body)).map(([name, value]) => `${name}: ${value}\r\n`);
       socket.write(`POST /legacy/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${AUTH(app)}\r\n${headers.join('')}\r\n`);
       socket.write(body.subarray(0, Math.floor(body.length * part)));
-      for (let i = 0; i < 500 && (await spools(app)).length === 0; i++)
+      for (let i = 0; i < 500 && (await spoolsOf(app)).length === 0; i++)
         await new Promise((resolve) => setImmediate(resolve));
       socket.destroy();
       await once(socket, 'close');
@@ -192,7 +188,7 @@ describe('an upload that is meant ill', () => {
     const answer = await post(full, partsOf(makeWheel({ name: 'demo', version: '2.0' })));
     assert.equal(answer.status, 507);
     assert.match(answer.statusMessage, /^The storage is full/);
-    assert.deepEqual(await spools(full), []);
+    assert.deepEqual(await spoolsOf(full), []);
     assert.equal((await full.get(`/simple/demo/${WHEEL.filename}`)).status, 200);
     assert.equal((await full.get('/simple/demo/demo-2.0-py3-none-any.whl')).status, 404);
     assert.equal((await post(full, partsOf(WHEEL))).status, 507);

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { damaged } from '../support/damage.ts';
 import { BOUNDARY, type FormPart, multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import { type RawResponse, rawRequest } from '../support/raw-request.ts';
+import { spoolsOf } from '../support/spools.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { makeSdist, makeWheel } from '../support/wheel.ts';
 import { zipOf } from '../support/zip.ts';
@@ -40,7 +39,7 @@ describe('whatever is uploaded', () => {
   });
   const finish = async (): Promise<void> => {
     const pages = await ask('/simple/demo/');
-    assert.deepEqual(await readdir(join(app.dataDir, 'spool')).catch(() => []), [], 'spools are left');
+    assert.deepEqual(await spoolsOf(app), [], 'spools are left');
     assert.equal(app.logged.filter((line) => Number(line.level) >= 50).length, 0, 'errors were logged');
     // Every file of the page can be had: no row without its bytes.
     const files = pages.status === 200 ? [...pages.body.matchAll(/<a href="([^"#]+)/g)].map((match) => match[1]) : [];

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
 import { type FormPart, multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import { type RawResponse, rawRequest } from '../support/raw-request.ts';
+import { spoolsOf } from '../support/spools.ts';
 import { basic, bearer } from '../support/test-access.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { type BuiltFile, makeSdist, makeWheel } from '../support/wheel.ts';
@@ -45,10 +44,6 @@ async function page(app: TestApp, path = FILE_PAGE) {
   return { response, body };
 }
 
-async function spools(app: TestApp): Promise<string[]> {
-  return await readdir(join(app.dataDir, 'spool')).catch(() => []);
-}
-
 async function token(app: TestApp, wanted: Record<string, unknown>): Promise<string> {
   const body = JSON.stringify({ name: 'test', ...wanted });
   const made = await app.admin('/admin/tokens', { method: 'POST', body });
@@ -75,7 +70,7 @@ describe('uploads', () => {
     const metadata = Buffer.from(await (await app.get(`${FILE_PAGE}${file.url}.metadata`)).arrayBuffer());
     assert.ok(metadata.equals(WHEEL.metadata));
     assert.deepEqual(file['core-metadata'], { sha256: createHash('sha256').update(metadata).digest('hex') });
-    assert.deepEqual(await spools(app), []);
+    assert.deepEqual(await spoolsOf(app), []);
   });
 
   it('go to the default index or to a named one, with a slash or not, and are never redirected', async (t) => {
@@ -148,7 +143,7 @@ describe('uploads', () => {
       assert.equal((await post(app, turned)).status, 200);
     }
     assert.equal((await page(app, '/simple/demo/')).body.files.length, 8);
-    assert.deepEqual(await spools(app), []);
+    assert.deepEqual(await spoolsOf(app), []);
   });
 
   it('keep a long description whole', async (t) => {
@@ -160,7 +155,7 @@ describe('uploads', () => {
     assert.ok(metadata.endsWith('end'));
     const tooLong = await upload(app, WHEEL, { description: 'x'.repeat(8 * 1024 * 1024 + 1) });
     assert.equal(tooLong.status, 413);
-    assert.deepEqual(await spools(app), []);
+    assert.deepEqual(await spoolsOf(app), []);
   });
 
   it('of the same bytes again are fine; of others, or under a deleted name, are refused', async (t) => {
@@ -201,7 +196,7 @@ describe('uploads', () => {
     const odd = await upload(app, WHEEL, { filetype: 'é – \n\r x' });
     assert.equal(odd.status, 400);
     assert.ok(!odd.statusMessage.includes('\n'));
-    assert.deepEqual(await spools(app), []);
+    assert.deepEqual(await spoolsOf(app), []);
   });
 
   it('take the truth from the file', async (t) => {
@@ -268,7 +263,7 @@ describe('uploads', () => {
     const renamed = { ...sneaky, filename: 'demo_x-1.0-py3-none-any.whl' };
     assert.equal((await upload(app, renamed, { name: 'demo-x' }, { authorization: basic(scoped) })).status, 400);
     assert.equal((await page(app, '/simple/forbidden/')).response.status, 404);
-    assert.deepEqual(await spools(app), []);
+    assert.deepEqual(await spoolsOf(app), []);
   });
 
   it('go into the audit trail under the name of the token', async (t) => {

@@ -5,6 +5,7 @@ import { type App, compose } from '../../server/compose.ts';
 import { checkSettings } from '../../server/config/check.ts';
 import type { Config } from '../../server/config/schema.ts';
 import { createLogger } from '../../server/log.ts';
+import { engineSettings } from './app-engines.ts';
 import { makeTempDir } from './temp-dir.ts';
 import { ADMIN_TOKEN, type TestConfigOptions, testSettings } from './test-config.ts';
 
@@ -45,10 +46,12 @@ export async function testApp(
   }
   const lines: string[] = [];
   const log = createLogger({ level: 'info' }, collect(lines));
-  const app = await compose(testConfig(dataDir, options), {
+  const config = { ...(await engineSettings(dataDir)), ...options.config };
+  const app = await compose(testConfig(dataDir, { ...options, config }), {
     log,
     version: '0.0.0-test',
-    ...(options.clock === undefined ? {} : { clock: options.clock }),
+    // A clock that is moved by hand is never the database's.
+    ...(options.clock === undefined ? {} : { clock: options.clock, maxClockSkewMs: Number.POSITIVE_INFINITY }),
   });
   const { url } = await app.start();
   const stop = stopOnce(app);
