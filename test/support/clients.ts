@@ -6,7 +6,19 @@ import { text } from 'node:stream/consumers';
 import { skipOrFail } from './skip.ts';
 
 /** A Python packaging tool, or the Python that others run on. */
-export type ClientName = 'pip' | 'uv' | 'python' | 'twine' | 'poetry' | 'flit' | 'hatch' | 'pdm';
+export type ClientName =
+  | 'pip'
+  | 'uv'
+  | 'python'
+  | 'twine'
+  | 'poetry'
+  | 'flit'
+  | 'hatch'
+  | 'pdm'
+  | 'pipenv'
+  | 'devpi-server'
+  | 'devpi-init'
+  | 'devpi-export';
 
 export interface ClientOutcome {
   readonly status: number | null;
