@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { clientPath, skipWithout } from '../support/clients.ts';
+import { clientPath, runClient, skipWithout } from '../support/clients.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
 import { makeTempDir, tempDir } from '../support/temp-dir.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
@@ -73,10 +73,30 @@ async function target(t: TestContext, app: TestApp) {
   };
   return {
     base,
+    env,
     deploy: () => script(join(EXAMPLE, 'deploy', 'deploy.sh'), env, home),
     running: async () => ((await (await fetch(health)).json()) as { version: string }).version,
     current: async () => basename(await readlink(join(base, 'current'))),
   };
+}
+
+/** Runs the playbook against this machine, with nothing put anywhere but below the target's folder. */
+async function playbook(t: TestContext, { base, env }: Awaited<ReturnType<typeof target>>) {
+  const cwd = await tempDir(t);
+  const { STORMCELLAR_URL, STORMCELLAR_TOKEN, ...environment } = env;
+  const host = { ansible_connection: 'local', ansible_python_interpreter: '{{ ansible_playbook_python }}' };
+  const vars = {
+    stormcellar_url: STORMCELLAR_URL,
+    stormcellar_token: STORMCELLAR_TOKEN,
+    hello_script: join(base, 'deploy-hello'),
+    hello_unit: '',
+    hello_environment: environment,
+  };
+  const inventory = { app_servers: { hosts: { here: host }, vars } };
+  await writeFile(join(cwd, 'inventory.json'), JSON.stringify(inventory));
+  const file = join(EXAMPLE, 'deploy', 'ansible', 'deploy.yml');
+  return (...args: readonly string[]) =>
+    runClient('ansible-playbook', ['-i', 'inventory.json', file, ...args], { cwd });
 }
 
 async function json(response: Promise<Response>): Promise<Record<string, unknown>> {
@@ -147,4 +167,18 @@ test('the example is built, deployed and, when it is sick, rolled back by itself
   assert.equal(last?.kind, 'rollback');
   assert.match(last.why, /^not healthy on /);
   assert.deepEqual(await readdir(join(server.base, 'incoming')), []);
+
+  await t.test('through Ansible too', { skip: skipWithout('ansible-playbook') }, async (t) => {
+    const another = await target(t, app);
+    const play = await playbook(t, another);
+    const deployed = await play();
+    assert.equal(deployed.status, 0, deployed.output);
+    assert.match(deployed.output, /here +: ok=2 +changed=2 +unreachable=0 +failed=0 +skipped=2 /);
+    assert.equal(await another.running(), '0.1');
+    const again = await play();
+    assert.match(again.output, /here +: ok=2 +changed=0 +unreachable=0 +failed=0 /);
+    const failed = await play('-e', 'hello_channel=nowhere');
+    assert.equal(failed.status, 2, failed.output);
+    assert.equal(await another.running(), '0.1');
+  });
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { skipOrFail } from './skip.ts';
 
-/** A Python packaging tool, or the Python that others run on. */
+/** A Python packaging tool, the Python that others run on, or what runs playbooks. */
 export type ClientName =
   | 'pip'
   | 'uv'
@@ -18,7 +18,8 @@ export type ClientName =
   | 'pipenv'
   | 'devpi-server'
   | 'devpi-init'
-  | 'devpi-export';
+  | 'devpi-export'
+  | 'ansible-playbook';
 
 export interface ClientOutcome {
   readonly status: number | null;
