@@ -5,6 +5,8 @@ import type { ChaosProxy, Fate } from '../support/chaos-proxy.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
 import { type Lines, type SharedCellar, startSharedEngines } from '../support/many-nodes.ts';
+import { lockOf, pins } from '../support/mirror-world.ts';
+import { post } from '../support/mirroring.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import { runProgram } from '../support/run-program.ts';
 import { withClient } from '../support/s3-bucket.ts';
@@ -147,6 +149,39 @@ describe('a line to an engine that is cut', { skip: engines.skip }, () => {
     await nothingIsLost(cellar);
   });
 
+  it('in a job leaves all or nothing: the same job works, and what it named is there', async (t) => {
+    const up = await fakeUpstream(t);
+    const cellar = await engines.cellar(t);
+    const other = await cellar.node({ upstream: up.url, clock: new FakeClock(Date.now()) });
+    const lines = await cellar.moreLines();
+    for (const [index, moment] of MOMENTS.entries()) {
+      const file = makeWheel({ name: `pinned${index}`, version: '1.0' });
+      up.project(file.name).add(file);
+      // A new one each time: later a statement is sent by its name, and the moment would not be known.
+      const clock = new FakeClock(Date.now());
+      const node = await cellar.node({ upstream: up.url, lines, clock });
+      const mirrored = async (): Promise<string> => {
+        const begun = await post(node, '/admin/mirror', lockOf(pins(file)));
+        assert.equal(begun.status, 202);
+        const path = begun.headers.get('location') ?? '';
+        for (;;) {
+          const { state } = (await (await other.admin(path)).json()) as { state: string };
+          if (state !== 'queued' && state !== 'running') return state;
+          await clock.advance(1_000);
+        }
+      };
+      const cut = cutOnce(lines, moment);
+      const state = await mirrored();
+      assert.ok(cut(), moment.what);
+      if (state !== 'succeeded') assert.equal(await mirrored(), 'succeeded', moment.what);
+      const asked = up.requests(`/files/${file.filename}`);
+      await isServed(file, [other, node], moment.what);
+      assert.equal(up.requests(`/files/${file.filename}`), asked, 'from what is stored');
+      await node.stop();
+    }
+    await nothingIsLost(cellar);
+  });
+
   it('in a migration is made good by trying again', async (t) => {
     const cellar = await engines.cellar(t);
     let isCut = false;
@@ -161,22 +196,31 @@ describe('a line to an engine that is cut', { skip: engines.skip }, () => {
   });
 });
 
-/** Does something while the line is cut at that moment, once. */
-async function cutting(
-  lines: Lines,
-  { line, words, fate }: Moment,
-  work: () => Promise<Response>,
-): Promise<{ readonly status: number; readonly body: Buffer }> {
+/** Cuts the line at that moment, once. Call what it answers when it should have come: heals the line, and tells whether it came. */
+function cutOnce(lines: Lines, { line, words, fate }: Moment): () => boolean {
   let heard = 0;
   lines[line].decide((bytes) => {
     if (heard === words.length || !bytes.includes(words[heard] ?? '')) return 'pass';
     heard += 1;
     return heard < words.length ? 'pass' : fate === 'cut' ? 'cut' : 'pass-then-cut';
   });
+  return () => {
+    lines[line].heal();
+    return heard === words.length;
+  };
+}
+
+/** Does something while the line is cut at that moment, once. */
+async function cutting(
+  lines: Lines,
+  moment: Moment,
+  work: () => Promise<Response>,
+): Promise<{ readonly status: number; readonly body: Buffer }> {
+  const cut = cutOnce(lines, moment);
   const answer = await work();
   const body = Buffer.from(await answer.arrayBuffer());
   // A statement that has come often is sent by its name: then the line is whole, which may be as well.
-  lines[line].heal();
+  cut();
   return { status: answer.status, body };
 }
 
