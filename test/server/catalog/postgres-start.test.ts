@@ -8,7 +8,9 @@ import { all, first, run } from '../../../server/catalog/catalog.ts';
 import { CatalogUnavailableError, CatalogUnusableError } from '../../../server/catalog/errors.ts';
 import { openPostgres, type PostgresOptions } from '../../../server/catalog/postgres.ts';
 import { sql } from '../../../server/catalog/schema.ts';
+import { issued } from '../../support/certificate.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { postgresWithTls } from '../../support/postgres-tls.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { MIGRATIONS_DIR } from '../../support/test-catalog.ts';
 import { startTestPostgres } from '../../support/test-postgres.ts';
@@ -93,6 +95,18 @@ describe('PostgreSQL at start', { skip: postgres.skip }, () => {
       await clock.advance(500);
     }
     await opening;
+  });
+
+  it('is spoken to in secret where that is asked for, and its certificate is checked', async (t) => {
+    const { url, authority } = await postgresWithTls(t, await postgres.database());
+    for (const how of [{ tls: 'require' }, { tls: 'verify', ca: authority }] as const) {
+      const catalog = await open(t, { url, ...how });
+      assert.equal(await catalog.read(() => first(sql.selectFrom('blob').selectAll())), undefined);
+    }
+    for (const how of [{ tls: 'verify' }, { tls: 'verify', ca: issued().authority }] as const) {
+      await assert.rejects(open(t, { url, ...how }), saying(/The certificate of the database is not trusted/));
+    }
+    await assert.rejects(open(t, { url, tls: 'off' }), CatalogUnavailableError);
   });
 
   it('takes a password apart from the address', async (t) => {
