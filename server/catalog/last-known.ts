@@ -16,7 +16,7 @@ const LOOK_EVERY_MS = 1_000;
 /** How long the catalog may be silent before it counts as away. */
 const PATIENCE_MS = 3_000;
 /** Of projects, and of files. */
-const REMEMBERED = 30_000;
+const REMEMBERED = 15_000;
 
 const NOTHING: Holding = { files: new Map(), metadata: new Map() };
 
@@ -114,7 +114,8 @@ export class LastKnown implements HotReads {
       const one = found[place];
       if (one === undefined) continue;
       this.#projects.set(name, one.states);
-      if (filename !== undefined) this.#files.set(`${name}/${filename}`, one);
+      const { files, metadata } = one;
+      if (filename !== undefined) this.#files.set(`${name}/${filename}`, { files, metadata });
     }
   }
 

@@ -40,26 +40,32 @@ export function* look(wanted: readonly Wanted[]): Script<Sight> {
   const rows = yield* all(lookFor(wanted));
   const [head] = rows;
   if (head === undefined) throw new Error('access_state has no generation');
-  const found = wanted.map(() => ({
-    states: new Map<string, ProjectState>(),
-    files: new Map<string, StoredFile>(),
-    metadata: new Map<string, StoredMetadata>(),
-  }));
+  const found: Finding[] = wanted.map(() => ({ states: NONE, files: NONE, metadata: NONE }));
   for (const row of rows) {
     const { repository, position } = row;
     const one = found[position];
     // A row without a repository: nobody knows the name. A position past the end: there to fill the statement.
     if (repository === null || one === undefined) continue;
-    one.states.set(repository, stateOf(row as StateRow));
+    one.states = withOne(one.states, repository, stateOf(row as StateRow));
     if (row.file_digest !== null) {
       const { file_digest: digest, file_size: size, ...rest } = row;
-      one.files.set(repository, storedFileOf({ ...rest, digest, size } as FileRow));
+      one.files = withOne(one.files, repository, storedFileOf({ ...rest, digest, size } as FileRow));
     }
     if (row.metadata_digest !== null && row.metadata_size !== null) {
-      one.metadata.set(repository, { digest: row.metadata_digest as Digest, size: row.metadata_size });
+      const metadata = { digest: row.metadata_digest as Digest, size: row.metadata_size };
+      one.metadata = withOne(one.metadata, repository, metadata);
     }
   }
   return { generation: head.generation, found };
+}
+
+type Finding = { -readonly [Key in keyof Found]: Found[Key] };
+
+/** One for all, since most find nothing of most, and thousands are remembered. */
+const NONE: ReadonlyMap<never, never> = new Map();
+
+function withOne<T>(some: ReadonlyMap<string, T>, repository: string, value: T): ReadonlyMap<string, T> {
+  return new Map([...some, [repository, value]]);
 }
 
 type Statement = ReturnType<typeof statementOf>;
