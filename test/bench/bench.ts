@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { startTestPostgres, type TestPostgres } from '../support/test-postgres.ts';
-import { type BenchProject, SINGLES, type SingleName } from './content.ts';
+import { type BenchProject, SINGLES, type SingleName, writeAlike } from './content.ts';
 import { LOAD_CPUS } from './machine.ts';
 import { type Nginx, type NginxOptions, startNginx } from './nginx.ts';
 import { download } from './run.ts';
@@ -48,6 +48,13 @@ export class Bench {
     if (project === undefined) throw new Error(`there is no project ${single}`);
     const page = `/simple/${project.name}/`;
     return { page, file: `${page}${project.filename}`, path: project.path };
+  }
+
+  /** Paths of that many files with the bytes of a project's newest, on a page of their own. */
+  alike(single: SingleName, count: number): Promise<readonly string[]> {
+    const project = this.#projects.get(SINGLES[single].name);
+    if (project === undefined) throw new Error(`there is no project ${single}`);
+    return writeAlike(this.root, project, count);
   }
 
   /** An upstream of one's own that serves the index and keeps a log. */

@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { link, mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Digest } from '../../storage/digest.ts';
 import { FakeProject } from '../support/fake-project.ts';
 import { type BuiltFile, makeWheel, sha256Of } from '../support/wheel.ts';
 
@@ -9,7 +10,7 @@ export interface BenchProject {
   readonly filename: string;
   readonly path: string;
   readonly version: string;
-  readonly sha256: string;
+  readonly sha256: Digest;
 }
 
 const KB = 1000;
@@ -62,6 +63,26 @@ export async function mirroredProjects(root: string): Promise<readonly BenchProj
     projects.push(await writeProject(root, { name: `mirrored-${index}`, bytes: MIRRORED.bytes, listed }));
   }
   return projects;
+}
+
+/** Writes a project below `root` whose `count` files all have the bytes of `like`; answers their paths below any server. */
+export async function writeAlike(root: string, like: BenchProject, count: number): Promise<readonly string[]> {
+  const name = 'alike';
+  const folder = join(root, 'simple', name);
+  await mkdir(folder, { recursive: true });
+  const { size } = await stat(like.path);
+  const page = new FakeProject(name, { filesAt: '', provenanceAt: '', serials: false });
+  const paths: string[] = [];
+  for (let release = 1; release <= count; release += 1) {
+    const file = { ...absent(name, `1.${release}.0`), sha256: like.sha256 };
+    page.add(file, { size });
+    await link(like.path, join(folder, file.filename));
+    paths.push(`/simple/${name}/${file.filename}`);
+  }
+  const { json, html } = page.snapshot();
+  await writeFile(join(folder, 'index.json'), json);
+  await writeFile(join(folder, 'index.html'), html);
+  return paths;
 }
 
 const SIZES = [20, 60, 120, 200, 400, 800, 1500, 3000, 30, 5000].map((size) => size * KB);

@@ -30,7 +30,12 @@ export async function download(url: string): Promise<{ readonly first: number; r
 
 /** Fetches `url` with that many clients at once, in one curl. Throws when one of them fails. Seconds until the last of them is done. */
 export async function downloadAtOnce(url: string, clients: number): Promise<number> {
-  const all = Array.from({ length: clients }, () => ['-o', '/dev/null', url]).flat();
-  const many = ['--parallel', '--parallel-immediate', '--parallel-max', String(clients)];
+  return await downloadAllAtOnce(Array.from({ length: clients }, () => url));
+}
+
+/** The same, a URL for each client. */
+export async function downloadAllAtOnce(urls: readonly string[]): Promise<number> {
+  const all = urls.flatMap((url) => ['-o', '/dev/null', url]);
+  const many = ['--parallel', '--parallel-immediate', '--parallel-max', String(urls.length)];
   return (await run('curl', ['-sSf', '--no-progress-meter', ...many, ...all])).seconds;
 }
