@@ -9,8 +9,8 @@ export interface FileBodyOptions {
   readonly idleTimeoutMs: number;
 }
 
-// Lets the network run ahead of the disk by this much.
-const AHEAD_BYTES = 1024 * 1024;
+// Lets the network run ahead of the reader by this much; the disk has a queue of its own behind it.
+const AHEAD_BYTES = 256 * 1024;
 const DONE = new Error('the body is done');
 
 /**
