@@ -62,7 +62,7 @@ export function* look(wanted: readonly Wanted[]): Script<Sight> {
 type Finding = { -readonly [Key in keyof Found]: Found[Key] };
 
 /** One for all, since most find nothing of most, and thousands are remembered. */
-const NONE: ReadonlyMap<never, never> = new Map();
+const NONE = new Map<string, never>();
 
 function withOne<T>(some: ReadonlyMap<string, T>, repository: string, value: T): ReadonlyMap<string, T> {
   return new Map([...some, [repository, value]]);
