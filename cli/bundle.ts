@@ -97,9 +97,9 @@ export function bundleCommand(): Command {
   add('which', 'Which versions, and which channels, hold a distribution or a digest. Exit 1 when none does.')
     .argument('<what>', 'NAME, NAME==VERSION, or a sha256', whatArgument)
     .action(which);
-  add('rm', 'Delete a version that no channel points to. Nothing else can ever take its name.')
+  add('rm', 'Delete a version that no channel points to (nothing else can ever take its name), or remove a channel.')
     .argument('<app>')
-    .argument('<version>')
+    .argument('<version>', 'a version, or @CHANNEL')
     .action(remove);
   return command;
 }
@@ -249,11 +249,15 @@ async function which(what: string, options: Options): Promise<void> {
   if (found.length === 0) throw new CommandFailure(`No bundle holds ${plain(what)}.`);
 }
 
-async function remove(app: string, version: string, options: Options): Promise<void> {
-  const path = `/bundles/${encodeURIComponent(app)}/${encodeURIComponent(version)}`;
+async function remove(app: string, what: string, options: Options): Promise<void> {
+  const channel = what.startsWith('@') ? what.slice(1) : undefined;
+  const path =
+    channel === undefined
+      ? `/bundles/${encodeURIComponent(app)}/${encodeURIComponent(what)}`
+      : channelPath(app, channel);
   await new Client(options).json(path, { method: 'DELETE' });
-  if (options.json) printJson({ app, version, deleted: true });
-  else print(plain(`${app} ${version} is deleted`));
+  if (options.json) printJson({ app, ...(channel === undefined ? { version: what } : { channel }), deleted: true });
+  else print(plain(channel === undefined ? `${app} ${what} is deleted` : `${app}@${channel} is removed`));
 }
 
 function channelPath(app: string, channel: string): string {

@@ -17,6 +17,7 @@ import {
   listMoves,
   type MoveOrder,
   promote,
+  removeChannel,
   rollback,
 } from '../catalog/channels.ts';
 import type { Actor } from '../model/access.ts';
@@ -251,6 +252,12 @@ export class Bundles {
   async rollback(order: Omit<MoveOrder, 'at'>): Promise<ChannelMove> {
     const { catalog, clock } = this.#parts;
     return await catalog.write(() => rollback({ ...order, at: clock.nowMs() }));
+  }
+
+  /** Takes a channel away, and with it its hold on versions; its history stays. Throws `channel-not-found`, `channel-moved`. */
+  async removeChannel(order: Omit<MoveOrder, 'at'>): Promise<void> {
+    const { catalog, clock } = this.#parts;
+    await catalog.write(() => removeChannel({ ...order, at: clock.nowMs() }));
   }
 
   /** Moves in the order in which they happened. Throws `bundle-not-found`, `channel-not-found`. */

@@ -88,7 +88,14 @@ export function* promote(order: PromoteOrder): Script<ChannelMove | undefined> {
     }
     kind = 'forced';
   }
-  return yield* move(order, { kind, from: now?.version ?? null, to: version, seq: (now?.seq ?? 0) + 1 });
+  const last = now?.seq ?? (yield* lastMove(app, channel));
+  return yield* move(order, { kind, from: now?.version ?? null, to: version, seq: last + 1 });
+}
+
+/** Number of the channel's last move, 0 without one; a channel that was removed has some. */
+function* lastMove(app: AppName, channel: ChannelName): Script<number> {
+  const moves = sql.selectFrom('channel_move').select('seq').where('app', '=', app).where('channel', '=', channel);
+  return (yield* first(moves.orderBy('seq', 'desc').limit(1)))?.seq ?? 0;
 }
 
 /**
@@ -130,6 +137,20 @@ export function* rollback(order: MoveOrder): Script<ChannelMove> {
       .where('seq', '=', latest.seq),
   );
   return yield* move(order, { kind: 'rollback', from: now.version, to, seq: now.seq + 1 });
+}
+
+/**
+ * Takes the channel away; its moves stay, and one of the same name goes on with them, but is never rolled back behind its beginning.
+ * Throws `channel-not-found`, `channel-moved`.
+ */
+export function* removeChannel(order: MoveOrder): Script<void> {
+  const { app, channel, why, actor, at } = order;
+  const now = yield* first(pointer({ app, channel }));
+  if (now === undefined) throw new Problem('channel-not-found', `${app} has no channel ${channel}.`);
+  checkExpected(order, now.version);
+  yield* run(sql.deleteFrom('channel').where('app', '=', app).where('name', '=', channel));
+  const detail = { channel, from: now.version, why };
+  yield* appendEvent({ kind: 'channel-removed', actor, subject: `bundle/${app}`, detail, at });
 }
 
 /** Moves in the order in which they happened: the last `limit` of them, or the last before `before`. */

@@ -66,6 +66,15 @@ export function channelRoutes({ bundles, access }: { bundles: Bundles; access: A
     res.json({ ...channelView(channel, now.version, now.movedAt), move: move === undefined ? null : moveView(move) });
   });
 
+  router.delete('/bundles/:app/channels/:channel', async (req, res) => {
+    may(req, 'bundle', req.params.app);
+    const app = parseAppName(req.params.app);
+    const channel = parseChannelName(req.params.channel);
+    const { expected, why = null } = validated(undoing, { expected: one(req.query.expected), why: one(req.query.why) });
+    await bundles.removeChannel({ app, channel, expected, why, actor: actorOf(req) });
+    res.status(204).end();
+  });
+
   router.post('/bundles/:app/channels/:channel/rollback', body, async (req, res) => {
     may(req, 'bundle', req.params.app);
     const app = parseAppName(req.params.app);

@@ -214,6 +214,36 @@ test('channels are promoted, compared, rolled back and told about', async (t) =>
   }
 });
 
+test('a channel is removed with its hold on versions, and its history stays', async (t) => {
+  const app = await testApp(t);
+  for (const version of ['1', '2']) await put(app, version, `bytes ${version}`, { query: '?channel=pr-42' });
+  const channel = '/bundles/myapp/channels/pr-42';
+  const remove = (query = '') => app.admin(`${channel}${query}`, { method: 'DELETE' });
+  assert.equal((await remove('?expected=1')).status, 412);
+  assert.equal((await remove('?expected=2&why=merged')).status, 204);
+  assert.equal((await remove()).status, 404);
+  assert.equal((await app.get('/bundles/myapp/@pr-42')).status, 404);
+  assert.deepEqual((await json(app.get('/bundles/myapp'))).channels, {});
+  assert.equal((await app.admin('/bundles/myapp/2', { method: 'DELETE' })).status, 204);
+  const again = await app.admin(channel, { method: 'PUT', body: '{"version":"1","expected":null}' });
+  assert.deepEqual([again.status, ((await json(again)).move as Json).seq], [200, 3]);
+  const { moves } = await json(app.get(`${channel}/history`));
+  assert.deepEqual(
+    (moves as Json[]).map(({ from, to }) => [from, to]),
+    [
+      [null, '1'],
+      ['1', '2'],
+      [null, '1'],
+    ],
+  );
+  assert.equal((await app.admin(`${channel}/rollback`, { method: 'POST' })).status, 409);
+  const { events } = await json(app.admin('/admin/events?kind=channel-removed'));
+  assert.deepEqual(
+    (events as Json[]).map(({ subject, detail }) => [subject, detail]),
+    [['bundle/myapp', { channel: 'pr-42', from: '2', why: 'merged' }]],
+  );
+});
+
 test('a rule of the configuration puts one channel before another, and only admins may force it', async (t) => {
   const app = await testApp(t, { config: { channels: { production: { after: 'staging' } } } });
   const token = String(

@@ -65,6 +65,7 @@ test('push, list, show, promote, roll back and ask, from the command line', asyn
   assert.equal((await bundle('which', 'flask==9')).status, 1);
   assert.equal((await bundle('rm', 'my-app', '0.1')).status, 1);
   assert.equal((await bundle('rm', 'my-app', '0.2')).stdout, 'my-app 0.2 is deleted\n');
+  assert.equal((await bundle('rm', 'my-app', '@staging')).stdout, 'my-app@staging is removed\n');
 });
 
 test('a fetched file appears only when it is right, and a broken download is gone on with', async (t) => {

@@ -61,6 +61,7 @@ const bundling = [
   ['PUT', '/bundles/shop/1.0/shop-1.0.tar.gz', app],
   ['POST', '/bundles/shop', app],
   ['PUT', '/bundles/shop/channels/production', app],
+  ['DELETE', '/bundles/shop/channels/production', app],
   ['POST', '/bundles/shop/channels/production/rollback', app],
   ['DELETE', '/bundles/shop/1.0', app],
   ['PUT', '/bundles/shop/retention', app],
