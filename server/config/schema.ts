@@ -29,6 +29,10 @@ const uploads = z
     unknownClassifiers: flag('Take classifiers that are on no list.'),
     oldSdistNames: flag('Take sdists whose file name is not normalised (PEP 625).'),
     zipSdists: flag('Take sdists that are `.zip` files.'),
+    unrecordedFiles: z
+      .boolean()
+      .default(false)
+      .describe('Take wheels whose `RECORD` names other files than they have, such as old ones that move in.'),
   })
   .prefault({})
   .describe(

@@ -2,10 +2,14 @@ import { projectName } from '../model/project-name.ts';
 import { versionKey } from '../model/version.ts';
 import { shown } from '../zip-file.ts';
 import type { Claims } from './check-form.ts';
+import { checkRecord } from './check-record.ts';
 import { checkTarGz } from './check-tar.ts';
 import { checkZip } from './check-zip.ts';
 import { invalidArchive } from './member-names.ts';
 import type { UploadRules } from './upload-rules.ts';
+
+// Of the largest wheels, with some 100,000 files.
+const MAX_RECORD_BYTES = 32 * 1024 * 1024;
 
 /**
  * Reads the whole archive at `path`, unpacking nothing, and answers with the exact bytes of its core metadata. The archive is what its
@@ -15,16 +19,17 @@ export async function checkArchive(path: string, claims: Claims, rules: UploadRu
   return claims.kind === 'wheel' ? await checkWheel(path, claims, rules) : await checkSdist(path, claims, rules);
 }
 
-/** One `.dist-info` folder at the top, of this project and version, with METADATA, WHEEL and RECORD (PEP 427). */
+/** One `.dist-info` folder at the top, of this project and version, with METADATA, WHEEL and RECORD, which tells the truth (PEP 427). */
 async function checkWheel(path: string, claims: Claims, rules: UploadRules): Promise<Buffer> {
   const folders = new Set<string>();
-  const present = new Set<string>();
-  const contents = await checkZip(path, rules, (parts) => {
-    const [top = '', name = ''] = parts;
-    if (!/\.dist-info$/i.test(top)) return false;
+  const files = new Set<string>();
+  const contents = await checkZip(path, rules, (parts, member) => {
+    const [top = '', name] = parts;
+    if (!member.endsWith('/')) files.add(parts.join('/'));
+    if (!/\.dist-info$/i.test(top)) return undefined;
     folders.add(top);
-    if (parts.length === 2) present.add(name);
-    return parts.length === 2 && name === 'METADATA';
+    if (parts.length !== 2) return undefined;
+    return name === 'METADATA' ? rules.maxMetadataBytes : name === 'RECORD' ? MAX_RECORD_BYTES : undefined;
   });
   const [folder] = folders;
   if (folder === undefined) throw invalidArchive('The wheel has no .dist-info folder.');
@@ -33,11 +38,15 @@ async function checkWheel(path: string, claims: Claims, rules: UploadRules): Pro
     throw invalidArchive(`The wheel's folder ${shown(folder)} is not that of ${claims.project} ${claims.version}.`);
   }
   for (const name of ['METADATA', 'WHEEL', 'RECORD']) {
-    if (!present.has(name)) throw invalidArchive(`The wheel has no ${shown(folder)}/${name}.`);
+    if (!files.has(`${folder}/${name}`)) throw invalidArchive(`The wheel has no ${shown(folder)}/${name}.`);
   }
-  const [metadata] = contents.values();
-  if (metadata === undefined) throw invalidArchive(`The wheel has no ${shown(folder)}/METADATA.`);
-  return metadata;
+  const contentOf = (name: string): Buffer => {
+    const content = contents.get(`${folder}/${name}`);
+    if (content === undefined) throw invalidArchive(`The wheel has no ${shown(folder)}/${name}.`);
+    return content;
+  };
+  if (!rules.unrecordedFiles) checkRecord(contentOf('RECORD'), files, folder);
+  return contentOf('METADATA');
 }
 
 /** One folder at the top, and in it PKG-INFO. */
@@ -48,7 +57,9 @@ async function checkSdist(path: string, claims: Claims, rules: UploadRules): Pro
     if (top !== undefined) tops.add(top);
     return parts.length === 2 && parts[1] === 'PKG-INFO';
   };
-  const contents = await (claims.format === 'zip' ? checkZip(path, rules, wanted) : checkTarGz(path, rules, wanted));
+  const contents = await (claims.format === 'zip'
+    ? checkZip(path, rules, (parts) => (wanted(parts) ? rules.maxMetadataBytes : undefined))
+    : checkTarGz(path, rules, wanted));
   if (tops.size > 1) throw invalidArchive('The sdist has more than one file or folder at its top.');
   const [metadata] = contents.values();
   if (metadata === undefined) throw invalidArchive('The sdist has no PKG-INFO in a folder at its top.');

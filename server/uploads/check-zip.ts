@@ -12,28 +12,31 @@ const TURN_BYTES = 4 * 1024 * 1024;
 const HEADER_COST_BYTES = 16 * 1024;
 
 /**
- * Reads the whole zip archive at `path`, keeping nothing but the members that `wanted` names by their path: of these the content.
+ * Reads the whole zip archive at `path`, keeping nothing but the members for which `wanted`, asked with their path and their name as it stands
+ * there, says how large they may be: of these the content, by their path.
  * Takes only archives that every reader sees alike, whether it goes by the directory at the end or by the headers in order: see the functions
  * below, one a rule. Throws `invalid-archive`.
  */
 export async function checkZip(
   path: string,
   rules: UploadRules,
-  wanted: (parts: readonly string[]) => boolean,
+  wanted: (parts: readonly string[], name: string) => number | undefined,
 ): Promise<ReadonlyMap<string, Buffer>> {
   try {
     return await withZip(path, async (zip) => {
       const names = new MemberNames();
       const members: ZipMember[] = [];
-      const found: ZipMember[] = [];
+      const found: { readonly member: ZipMember; readonly path: string; readonly limit: number }[] = [];
       for await (const member of zip.members(rules.maxMembers)) {
-        if (wanted(names.take(member.name))) found.push(member);
+        const parts = names.take(member.name);
+        const limit = wanted(parts, member.name);
+        if (limit !== undefined) found.push({ member, path: parts.join('/'), limit });
         members.push(member);
       }
       checkExpansion(members, zip.size, rules);
       await checkMembers(zip, members, await checkDirectory(zip, members));
       const contents = new Map<string, Buffer>();
-      for (const member of found) contents.set(member.name, await zip.content(member, rules.maxMetadataBytes));
+      for (const { member, path: name, limit } of found) contents.set(name, await zip.content(member, limit));
       return contents;
     });
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What an upload must keep to. Each default is the lenient one that private users need; the public index is stricter. */
+/** What an upload must keep to. The defaults are the lenient ones that private users need; the public index is stricter. */
 export interface UploadRules {
   /** Take versions with a local label (`1.0+cpu`). */
   readonly localVersions: boolean;
@@ -12,6 +12,8 @@ export interface UploadRules {
   readonly oldSdistNames: boolean;
   /** Take sdists that are zip archives. */
   readonly zipSdists: boolean;
+  /** Take wheels whose RECORD names other files than they have. */
+  readonly unrecordedFiles: boolean;
   /** Members of one archive. */
   readonly maxMembers: number;
   /** What an archive may become when it is unpacked. */
@@ -30,6 +32,7 @@ export const DEFAULT_RULES: UploadRules = {
   unknownClassifiers: true,
   oldSdistNames: true,
   zipSdists: true,
+  unrecordedFiles: false,
   maxMembers: 200_000,
   maxExpandedBytes: 16 * 1024 ** 3,
   maxRatio: 100,

@@ -129,7 +129,7 @@ describe('whatever is uploaded', () => {
         const bytes = zipOf([
           { name: `${info}/METADATA`, data: `${isGood ? good : ''}${lines.join('\n')}` },
           { name: `${info}/WHEEL` },
-          { name: `${info}/RECORD` },
+          { name: `${info}/RECORD`, data: `${info}/METADATA,,\n${info}/WHEEL,,\n${info}/RECORD,,\n` },
         ]);
         const filename = `demo-1.0-${build}-py3-none-any.whl`;
         const status = await send(multipart(partsOf({ ...WHEEL, filename, bytes }, { sha256_digest: '' })));

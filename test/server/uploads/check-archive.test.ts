@@ -32,6 +32,12 @@ const GOOD: readonly ZipPart[] = [
   { name: `${INFO}/RECORD`, data: '' },
 ];
 
+/** The good wheel with more files, and a RECORD that says this. */
+function recorded(record: readonly string[], more: readonly string[] = []): Buffer {
+  const data = record.map((row) => `${row}\n`).join('');
+  return zipOf([...GOOD.slice(0, -1), ...more.map((name) => ({ name })), { name: `${INFO}/RECORD`, data }]);
+}
+
 describe('an archive that is uploaded', () => {
   let dir = '';
   let remove = async (): Promise<void> => {};
@@ -45,7 +51,9 @@ describe('an archive that is uploaded', () => {
     count += 1;
     const path = join(dir, String(count));
     await writeFile(path, bytes);
-    return (await checkArchive(path, claims, { ...DEFAULT_RULES, ...rules })).toString();
+    // RECORD has a test of its own, and must not be what the others are refused for.
+    const lenient = { ...DEFAULT_RULES, unrecordedFiles: true };
+    return (await checkArchive(path, claims, { ...lenient, ...rules })).toString();
   }
 
   async function refused(
@@ -236,6 +244,28 @@ describe('an archive that is uploaded', () => {
     await refused('PKG-INFO at the top', tar([{ name: 'PKG-INFO', data: METADATA }]), SDIST);
     await refused('two tops', tar(['a', 'b'].map((top) => ({ name: `${top}/PKG-INFO`, data: METADATA }))), SDIST);
     await refused('a folder', tar([{ name: 'd/PKG-INFO', data: '', type: '5' }]), SDIST);
+  });
+
+  it('is refused when its RECORD does not name what is in it', async () => {
+    const strict = { unrecordedFiles: DEFAULT_RULES.unrecordedFiles };
+    const rows = GOOD.map(({ name }) => `${String(name)},sha256=x,1`);
+    const taken: readonly Buffer[] = [
+      recorded(rows),
+      recorded([...rows, 'demo_pkg/,,', '']),
+      recorded(rows.map((row) => `./${row}\r`)),
+      recorded([...rows, '"demo_pkg/a, ""b"".py",sha256=x,1'], ['demo_pkg/a, "b".py', 'demo_pkg/']),
+      recorded(rows, [`${INFO}/RECORD.jws`, `${INFO}/RECORD.p7s`]),
+      recorded([...rows, `${INFO}/RECORD.jws,,`]),
+    ];
+    for (const bytes of taken) assert.equal(await check(bytes, WHEEL, strict), METADATA);
+    const smuggled = recorded(rows, ['demo_pkg/smuggled.pth']);
+    assert.match(await refused('a file more', smuggled, WHEEL, strict), /does not name: "?demo_pkg\/smuggled\.pth/);
+    assert.equal(await check(smuggled, WHEEL, { unrecordedFiles: true }), METADATA);
+    const missing = recorded([...rows, 'demo_pkg/missing.py,,']);
+    assert.match(await refused('a file less', missing, WHEEL, strict), /not there: "?demo_pkg\/missing\.py/);
+    await refused('an empty RECORD', recorded([]), WHEEL, strict);
+    await refused('a RECORD that is no CSV', recorded([...rows, 'a"b,,']), WHEEL, strict);
+    await refused('another case', recorded(rows.map((row) => row.replace('__init__', '__INIT__'))), WHEEL, strict);
   });
 
   it('lets others have their turn while it is read', async () => {
