@@ -3,6 +3,9 @@ import type { LockText } from './lock.ts';
 import type { TextEdits } from './text-edits.ts';
 import { type PathPart, type Statement, type TomlNode, tomlStatements, tomlString } from './toml-source.ts';
 
+// A text as tools write nearly all of theirs: what stands between the quotes is what it says.
+const PLAIN = /^"[^"\\\n\r]*"$/;
+
 /** Changes single values of a TOML document that `readToml` accepts. */
 export class TomlEditor {
   readonly #text: string;
@@ -63,7 +66,9 @@ export class TomlEditor {
 
   /** The value of a text that stands in the document; empty when it is none. */
   textOf(node: TomlNode): string {
-    const value = parse(`x = ${this.#text.slice(node.start, node.end)}`).x;
+    const written = this.#text.slice(node.start, node.end);
+    if (PLAIN.test(written)) return written.slice(1, -1);
+    const value = parse(`x = ${written}`).x;
     return typeof value === 'string' ? value : '';
   }
 

@@ -71,6 +71,7 @@ function resolveHeader(
 }
 
 const BARE_KEY = /[A-Za-z0-9_-]+/y;
+const BARE_VALUE = /[^,\]}#\n]+/y;
 // Ours: smol-toml allows deeper nesting than any lock has.
 const MAX_DEPTH = 100;
 
@@ -150,7 +151,7 @@ class Scanner {
       return node;
     }
     if (char === '"' || char === "'") this.#string(char);
-    else while (!this.isAtEnd() && !/[,\]}#\n]/.test(this.peek() ?? '')) this.#at += 1;
+    else this.#at = this.#endOf(BARE_VALUE);
     return { start, end: start + this.#text.slice(start, this.#at).trimEnd().length };
   }
 
@@ -194,25 +195,36 @@ class Scanner {
       const [key] = Object.keys(parse(`${this.#text.slice(start, this.#at)} = 0`));
       return key ?? '';
     }
-    BARE_KEY.lastIndex = start;
-    const bare = BARE_KEY.exec(this.#text)?.[0];
-    if (bare === undefined) throw new Error('the TOML document is not as it was parsed');
-    this.#at += bare.length;
-    return bare;
+    const end = this.#endOf(BARE_KEY);
+    if (end === start) throw new Error('the TOML document is not as it was parsed');
+    this.#at = end;
+    return this.#text.slice(start, end);
   }
 
   #string(quote: string): void {
     const text = this.#text;
     const isLong = text.startsWith(quote.repeat(3), this.#at);
     const end = isLong ? quote.repeat(3) : quote;
-    this.#at += end.length;
-    while (!text.startsWith(end, this.#at)) {
-      if (this.isAtEnd()) throw new Error('the TOML document is not as it was parsed');
-      this.#at += quote === '"' && text[this.#at] === '\\' ? 2 : 1;
-    }
-    this.#at += end.length;
+    const from = this.#at + end.length;
+    let close = text.indexOf(end, from);
+    while (close !== -1 && quote === '"' && this.#isEscaped(close, from)) close = text.indexOf(end, close + 1);
+    if (close === -1) throw new Error('the TOML document is not as it was parsed');
+    this.#at = close + end.length;
     // Up to two more quotes may stand before the closing three.
     while (isLong && text[this.#at] === quote) this.#at += 1;
+  }
+
+  /** Does an odd number of backslashes stand before it, in a string that begins at `from`? */
+  #isEscaped(at: number, from: number): boolean {
+    let first = at;
+    while (first > from && this.#text[first - 1] === '\\') first -= 1;
+    return (at - first) % 2 === 1;
+  }
+
+  /** Past what a sticky pattern takes from here. */
+  #endOf(pattern: RegExp): number {
+    pattern.lastIndex = this.#at;
+    return pattern.test(this.#text) ? pattern.lastIndex : this.#at;
   }
 
   #endOfLine(): number {

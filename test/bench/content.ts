@@ -85,6 +85,31 @@ export async function writeAlike(root: string, like: BenchProject, count: number
   return paths;
 }
 
+/** A pin of a lock, and its file. */
+export type BenchPin = Pick<BenchProject, 'name' | 'version' | 'sha256'>;
+
+/** Writes projects of many small wheels below `root`: as many pins as asked for, at most a hundred of one project. */
+export async function pinnedProjects(root: string, prefix: string, count: number): Promise<readonly BenchPin[]> {
+  const pins: BenchPin[] = [];
+  for (let project = 0; pins.length < count; project += 1) {
+    const name = `${prefix}-${project}`;
+    const folder = join(root, 'simple', name);
+    await mkdir(folder, { recursive: true });
+    const page = new FakeProject(name, { filesAt: '', provenanceAt: '', serials: false });
+    for (let release = 0; release < 100 && pins.length < count; release += 1) {
+      const wheel = makeWheel({ name, version: `1.${release}` });
+      page.add(wheel);
+      pins.push({ name, version: wheel.version, sha256: wheel.sha256 });
+      await writeFile(join(folder, wheel.filename), wheel.bytes);
+      await writeFile(join(folder, `${wheel.filename}.metadata`), wheel.metadata);
+    }
+    const { json, html } = page.snapshot();
+    await writeFile(join(folder, 'index.json'), json);
+    await writeFile(join(folder, 'index.html'), html);
+  }
+  return pins;
+}
+
 const SIZES = [20, 60, 120, 200, 400, 800, 1500, 3000, 30, 5000].map((size) => size * KB);
 const LISTED = [8, 25, 60, 110, 160, 250, 40, 12, 90, 400];
 // Where the pages of the cloud's clients stand among others.

@@ -16,6 +16,7 @@ import { coldFile, manyClients, stampede } from './scenarios/cold-file.ts';
 import { hangingUpstream } from './scenarios/hanging-upstream.ts';
 import { hotFiles } from './scenarios/hot-files.ts';
 import { largeCatalog } from './scenarios/large-catalog.ts';
+import { locks } from './scenarios/locks.ts';
 import { mirror } from './scenarios/mirror.ts';
 import { pages } from './scenarios/pages.ts';
 import { postgres } from './scenarios/postgres.ts';
@@ -38,6 +39,7 @@ const SCENARIOS: readonly Scenario[] = [
   postgres,
   twoNodes,
   mirror,
+  locks,
   largeCatalog,
 ];
 const NAMES = SCENARIOS.map(({ name }) => name);

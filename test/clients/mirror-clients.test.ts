@@ -162,4 +162,21 @@ describe('locks that were rewritten install with every outside host gone', { ski
     succeeded(await runClient('poetry', ['install', '--no-interaction', '--no-root'], cold));
     await hasAll(w.cwd, join(w.cwd, '.venv', 'bin', 'python'));
   });
+
+  test('Pipfile.lock, by pipenv sync and pipenv install', { skip: skipWithout('pipenv', 'python') }, async (t) => {
+    const w = await world(t);
+    const source = `[[source]]\nname = "cellar"\nurl = "${w.app.url}/simple/"\nverify_ssl = false\n`;
+    const packages = `[packages]\nalpha = "*"\ngamma = {file = "${w.gammaUrl}"}\ndelta = {git = "${w.gitUrl}", ref = "v4"}\n`;
+    await writeFile(join(w.cwd, 'Pipfile'), `${source}\n${packages}`);
+    const env = { ...w.env, PIPENV_VENV_IN_PROJECT: '1', PIPENV_NOSPIN: '1' };
+    const pipenv = (args: readonly string[], cache: string) =>
+      runClient('pipenv', args, { ...w, env: { ...env, PIPENV_CACHE_DIR: join(w.cwd, cache) } });
+    succeeded(await pipenv(['--python', clientPath('python'), 'lock'], 'warm'));
+    await outage(w, 'Pipfile.lock');
+    for (const command of ['sync', 'install']) {
+      succeeded(await runClient('python', ['-m', 'venv', '--clear', '.venv'], w));
+      succeeded(await pipenv([command], `cold-${command}`));
+      await hasAll(w.cwd, join(w.cwd, '.venv', 'bin', 'python'));
+    }
+  });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { LockText } from '../../server/mirroring/lock.ts';
 
-/** Locks as the tools themselves wrote them, with invented hosts; of one small application. */
+/** Locks as the tools themselves wrote them, of one small application, with invented hosts; the same digests and commit in all. */
 export const SAMPLE_LOCKS = [
   'requirements-uv.txt',
   'requirements-piptools.txt',
