@@ -232,7 +232,8 @@ function asKnown(stored: StoredFile): KnownFile {
   return { filename: stored.filename, hashes: { sha256: stored.digest }, size: stored.size };
 }
 
-function refuseQuarantined(status: string): void {
+/** Throws `quarantined` for the status of such a project. */
+export function refuseQuarantined(status: string): void {
   if (status === 'quarantined')
     throw new Problem('quarantined', 'The project is quarantined: none of its files is served.');
 }

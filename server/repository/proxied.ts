@@ -6,9 +6,9 @@ import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { SingleFlight } from '../upstream/single-flight.ts';
 import { eachName } from './each-name.ts';
-import { KnownPages } from './known-pages.ts';
+import { type IndexedPage, KnownPages } from './known-pages.ts';
 import { cannotBeKept, PassingPages } from './passing-pages.ts';
-import { ProxiedFiles } from './proxied-files.ts';
+import { ProxiedFiles, refuseQuarantined } from './proxied-files.ts';
 import type { PullParts } from './pull-file.ts';
 import { type PageTimes, refreshPage } from './refresh-page.ts';
 import type { RefreshTurns } from './refresh-turns.ts';
@@ -60,7 +60,7 @@ export class Proxied implements Repository {
     this.#files = new ProxiedFiles(parts, {
       state: (name, look) => this.#current(name, look),
       refreshed: (name, known) => this.#recheck(name, known),
-      page: async (known) => (isPassing(known) ? this.#passing.page(known.name) : await this.#pages.get(known)),
+      page: (known) => this.#page(known),
     });
   }
 
@@ -112,7 +112,8 @@ export class Proxied implements Repository {
     if (view.offline) throw new Problem('file-not-found', 'Provenance is not stored here; upstream holds it.');
     const { known } = await this.#current(name, view);
     if (known === undefined || !known.present) return undefined;
-    const file = (await this.#pages.get(known))?.files.get(filename);
+    refuseQuarantined(known.status);
+    const file = (await this.#page(known))?.files.get(filename);
     const address = file !== undefined && isInTime(file.uploadTime, view) ? file.provenance : undefined;
     if (address === undefined) throw new Problem('file-not-found', `The upstream holds no provenance of ${filename}.`);
     return this.#parts.upstream.document(new URL(address), {
@@ -237,6 +238,10 @@ export class Proxied implements Repository {
     if (isPassing(known) || clock.nowMs() - known.checkedAt < RECHECK_AFTER_MS) return known;
     await this.#refresh(name, known);
     return hot.projectState(this.name, name);
+  }
+
+  async #page(known: ProjectState): Promise<IndexedPage | undefined> {
+    return isPassing(known) ? this.#passing.page(known.name) : await this.#pages.get(known);
   }
 
   async #offlineState(name: ProjectName, view: Look): Promise<PageState | undefined> {
