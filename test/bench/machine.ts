@@ -4,15 +4,16 @@ import { basename } from 'node:path';
 import { clientPath } from '../support/clients.ts';
 import { run } from './run.ts';
 
-const count = availableParallelism();
+/** How many processors there are; asked before anything is kept to some of them. */
+export const PROCESSORS = availableParallelism();
 
 /** The processor of whatever is measured. */
 export const SERVER_CPUS = '0';
 /** The processors of the clients and of upstreams. */
-export const LOAD_CPUS = count === 1 ? '0' : count === 2 ? '1' : `1-${count - 1}`;
+export const LOAD_CPUS = PROCESSORS === 1 ? '0' : PROCESSORS === 2 ? '1' : `1-${PROCESSORS - 1}`;
 
 /** Every processor: for what is compared with a program that may use them all. */
-export const ALL_CPUS = count === 1 ? '0' : `0-${count - 1}`;
+export const ALL_CPUS = PROCESSORS === 1 ? '0' : `0-${PROCESSORS - 1}`;
 
 /** Moves this process, and all that it starts, out of the way of what is measured. */
 export async function makeWay(cpus: string = LOAD_CPUS): Promise<void> {
@@ -29,7 +30,7 @@ export async function describeMachine(): Promise<string> {
     version(clientPath('uv'), ['--version']),
     version(clientPath('pip'), ['--version']),
   ]);
-  const machine = `${count} × ${cpus()[0]?.model.trim() ?? 'processor'}, ${memory}, Linux ${release()}`;
+  const machine = `${PROCESSORS} × ${cpus()[0]?.model.trim() ?? 'processor'}, ${memory}, Linux ${release()}`;
   return `${machine}; Node ${process.versions.node}, ${versions.join(', ')}`;
 }
 
