@@ -12,7 +12,9 @@ export function filesBelow(folder = ''): string[] {
   const found: string[] = [];
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory() && !SKIPPED.has(entry.name)) found.push(...filesBelow(path));
+    // Of a second work tree git makes a file that says where the first is.
+    if (SKIPPED.has(entry.name)) continue;
+    if (entry.isDirectory()) found.push(...filesBelow(path));
     if (entry.isFile()) found.push(path);
   }
   return found.sort();
