@@ -5,8 +5,8 @@ import { invalidArchive } from './member-names.ts';
 const ROW = /^(?:"((?:[^"]|"")*)"|([^,"]*))(?:,|$)/;
 
 /**
- * RECORD names every file of the wheel and nothing else, but for signatures of itself (binary distribution format, PEP 427): what it leaves out is
- * installed without a trace. `files`: every file in the wheel; `folder`: its `.dist-info`. Throws `invalid-archive`.
+ * RECORD names every file of the wheel and nothing else, but for itself and its signatures (binary distribution format, PEP 427): what it leaves out is
+ * installed without a trace. One that is empty says nothing of any file, and is taken, as wheels made by hand have it. `files`: every file in the wheel; `folder`: its `.dist-info`. Throws `invalid-archive`.
  */
 export function checkRecord(record: Buffer, files: ReadonlySet<string>, folder: string): void {
   const listed = new Set<string>();
@@ -18,10 +18,11 @@ export function checkRecord(record: Buffer, files: ReadonlySet<string>, folder: 
     // Some tools list folders too, which installers pass over.
     if (!path.endsWith('/')) listed.add(path.replaceAll('\\', '/').replace(/^(?:\.\/)+/, ''));
   }
-  for (const signature of ['RECORD.jws', 'RECORD.p7s']) listed.delete(`${folder}/${signature}`);
+  if (listed.size === 0) return;
+  const exempt = ['RECORD', 'RECORD.jws', 'RECORD.p7s'].map((name) => `${folder}/${name}`);
+  for (const path of exempt) listed.delete(path);
   for (const path of files) {
-    const isSignature = path === `${folder}/RECORD.jws` || path === `${folder}/RECORD.p7s`;
-    if (!isSignature && !listed.delete(path)) {
+    if (!exempt.includes(path) && !listed.delete(path)) {
       throw invalidArchive(`The wheel has a file that its RECORD does not name: ${shown(path)}.`);
     }
   }
