@@ -16,13 +16,16 @@ export interface HeldFolder {
   letGo(): Promise<void>;
 }
 
+// Where nobody may read without a token, other users of the machine may not either. A folder that is there keeps its mode.
+const OWNER_ONLY = 0o700;
+
 /**
  * Takes a data folder, made if need be, for this process alone, until it is let go or the process ends, however it ends: two would sweep
  * each other's spools away. Throws `CatalogUnusableError` with a sentence for whoever starts it.
  */
 export async function holdFolder(dataDir: string): Promise<HeldFolder> {
   const letGo = await usable(dataDir, async () => {
-    await mkdir(dataDir, { recursive: true });
+    await mkdir(dataDir, { recursive: true, mode: OWNER_ONLY });
     return lockFile(join(dataDir, LOCK));
   });
   if (letGo !== undefined) return { dir: dataDir, letGo: async () => letGo() };
@@ -37,7 +40,7 @@ export async function holdFolder(dataDir: string): Promise<HeldFolder> {
  */
 export async function ownFolder(parent: string): Promise<HeldFolder> {
   return await usable(parent, async () => {
-    await mkdir(parent, { recursive: true });
+    await mkdir(parent, { recursive: true, mode: OWNER_ONLY });
     // One at a time: a folder that is made and not held yet looks as one whose owner is dead.
     const alone = await lockPatiently(join(parent, LOCK));
     try {

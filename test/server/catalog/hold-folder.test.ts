@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { CatalogUnusableError } from '../../../server/catalog/errors.ts';
@@ -17,6 +17,21 @@ describe('a data folder of one process', () => {
     });
     await first.letGo();
     await (await holdFolder(dir)).letGo();
+  });
+
+  it('is for its owner alone when it is made, and stays as it is when it is there', async (t) => {
+    const dir = await tempDir(t);
+    const modeOf = async (name: string) => (await stat(join(dir, name))).mode & 0o777;
+    await mkdir(join(dir, 'open'), { mode: 0o750 });
+    for (const [take, made] of [
+      [holdFolder, 'data'],
+      [ownFolder, 'shared'],
+    ] as const) {
+      await (await take(join(dir, made))).letGo();
+      assert.equal(await modeOf(made), 0o700);
+      await (await take(join(dir, 'open'))).letGo();
+      assert.equal(await modeOf('open'), 0o750);
+    }
   });
 
   it('that cannot be made is refused with a sentence', async (t) => {
