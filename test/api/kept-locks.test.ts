@@ -4,9 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
-import { A1, B1, lockOf, pins, mirrorWorld as world } from '../support/mirror-world.ts';
+import { fakeUpstream } from '../support/fake-upstream.ts';
+import { A1, B1, lockOf, NATIVE_SDIST, pins, mirrorWorld as world } from '../support/mirror-world.ts';
 import { finished, mirror, post } from '../support/mirroring.ts';
-import type { TestApp } from '../support/test-app.ts';
+import { type TestApp, testApp } from '../support/test-app.ts';
 
 const HOUR = 60 * 60_000;
 
@@ -136,6 +137,44 @@ test('kept locks are checked after a garbage collection', async (t) => {
   await finished(app, `/admin/jobs/${check?.id}`);
   for (const { id, kind } of await jobs()) if (kind === 'check-locks') await finished(app, `/admin/jobs/${id}`);
   assert.equal((await locksOf(app))[0]?.ready, false);
+});
+
+test('no garbage collection takes what a kept lock needs, though upstream has dropped it all and the job is forgotten', async (t) => {
+  const clock = new FakeClock();
+  const up = await fakeUpstream(t);
+  up.project('alpha').add(A1);
+  up.project('native').add(NATIVE_SDIST);
+  up.project('beta').add(B1);
+  const host = new URL(up.filesUrl).host;
+  const app = await testApp(t, { clock, upstream: up.url, config: { fetch: { allowHosts: [host] } } });
+  const source = `beta @ ${up.filesUrl}${B1.filename} --hash=sha256:${B1.sha256}\n`;
+  const call = { ...lockOf(pins(A1, NATIVE_SDIST) + source), sdists: true };
+  await mirrorInTime(app, clock, { ...call, keep: 'shop' });
+  await mirrorInTime(app, clock, lockOf(pins(A1)));
+  for (const file of [A1, NATIVE_SDIST]) up.project(file.name).remove(file.filename);
+  await up.refuse();
+  await clock.advance(40 * 24 * HOUR, { wakes: false });
+  const later = clock.nowMs();
+  for (const kind of ['collect-garbage', 'prune-jobs', 'check-locks']) {
+    await until(clock, async () => {
+      const { jobs } = (await (await app.admin('/admin/jobs')).json()) as {
+        jobs: { kind: string; state: string; createdAt: string }[];
+      };
+      const done = jobs.filter(({ state, createdAt }) => state === 'succeeded' && Date.parse(createdAt) >= later);
+      return done.some((job) => job.kind === kind) || undefined;
+    });
+  }
+  const { jobs } = (await (await app.admin('/admin/jobs')).json()) as { jobs: { kind: string }[] };
+  assert.ok(!jobs.some(({ kind }) => kind === 'mirror-lock'), 'the jobs are forgotten');
+  const proof = (await (await post(app, '/admin/drill', call)).json()) as { ready: boolean; missing: unknown[] };
+  assert.deepEqual([proof.ready, proof.missing], [true, []]);
+  for (const file of [A1, NATIVE_SDIST]) {
+    const answer = await app.get(`/offline/simple/${file.name}/${file.filename}`);
+    assert.deepEqual(Buffer.from(await answer.arrayBuffer()), file.bytes);
+  }
+  assert.equal((await app.get(`/offline/simple/alpha/${A1.filename}.metadata`)).status, 200);
+  assert.equal((await app.get(`/sources/beta/${B1.filename}`)).status, 200);
+  assert.equal((await locksOf(app))[0]?.ready, true);
 });
 
 test('a watched lock is mirrored anew when its text changes', async (t) => {
