@@ -16,6 +16,7 @@ export async function main(argv: readonly string[], version: string): Promise<vo
   program.addCommand(configCommand());
   // A server that runs for months keeps none of the others in its memory.
   if (argv[2] !== 'serve') {
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', whenNobodyReads);
     const { commands } = await import('./commands.ts');
     for (const command of commands(async () => (await import('../server/compose-move.ts')).moveCellar)) {
       program.addCommand(command);
@@ -29,6 +30,12 @@ export async function main(argv: readonly string[], version: string): Promise<vo
     // Commander has printed its own complaints already.
     if (!(error instanceof CommanderError)) process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
   }
+}
+
+/** Whoever reads our output may have seen enough, such as `head`: then there is nothing left to do. */
+function whenNobodyReads(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
 }
 
 function serveCommand(version: string): Command {

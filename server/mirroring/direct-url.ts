@@ -61,11 +61,13 @@ export function parseDirectUrl(text: string): DirectUrl | undefined {
   };
 }
 
-/** The address of a new source in the form that follows `name @`. */
-export function formatDirectUrl(source: NewSource): string {
+/** The address of a new source in the form that follows `name @`; that of an archive has its hash unless `hashed` is false. */
+export function formatDirectUrl(source: NewSource, { hashed = true }: { readonly hashed?: boolean } = {}): string {
   const subdirectory = source.subdirectory === undefined ? [] : [`subdirectory=${source.subdirectory}`];
-  if (source.kind === 'archive') return `${source.url}#${[`sha256=${source.sha256}`, ...subdirectory].join('&')}`;
-  const fragment = subdirectory.length === 0 ? '' : `#${subdirectory.join('&')}`;
+  const hash = source.kind === 'archive' && hashed ? [`sha256=${source.sha256}`] : [];
+  const parts = [...hash, ...subdirectory];
+  const fragment = parts.length === 0 ? '' : `#${parts.join('&')}`;
+  if (source.kind === 'archive') return `${source.url}${fragment}`;
   return `${source.system}+${source.url}@${source.commit}${fragment}`;
 }
 

@@ -254,7 +254,16 @@ describe('archives at an address', () => {
     assert.equal(again.files[0]?.state, 'present');
     assert.equal(up.requests(`/files/${wheel.filename}`), 1);
     const hashed = `gamma @ https://other.example/moved.whl \\\n    --hash=sha256:${wheel.sha256}\n`;
-    assert.equal((await mirror(app, { name: 'a.txt', content: hashed })).state, 'succeeded', 'the bytes are here');
+    const moved = await mirror(app, { name: 'a.txt', content: hashed });
+    assert.equal(moved.state, 'succeeded', 'the bytes are here');
+    // It has its hash already, so nothing but the address changes.
+    const here = `gamma @ ${app.url}/sources/gamma/${wheel.filename} \\\n    --hash=sha256:${wheel.sha256}\n`;
+    assert.equal(await rewritten(app, moved), here);
+    const own = hashed.replace('https://other.example/moved.whl', `${up.filesUrl}${wheel.filename}`);
+    const proper = await mirror(app, { name: 'a.txt', content: own });
+    assert.equal(await rewritten(app, proper, '?urls=canonical'), own);
+    const back = await mirror(app, { name: 'a.txt', content: await rewritten(app, proper) });
+    assert.equal(await rewritten(app, back, '?urls=canonical'), own);
     const answer = await app.get(`/sources/gamma/${wheel.filename}`);
     assert.deepEqual(Buffer.from(await answer.arrayBuffer()), wheel.bytes);
     assert.equal(answer.headers.get('etag'), `"${wheel.sha256}"`);

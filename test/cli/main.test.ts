@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -45,4 +47,13 @@ test('the example configuration is in order', () => {
     stdout: 'The configuration is in order.\n',
     stderr: '',
   });
+});
+
+test('whoever has read enough is not told of a fault', async () => {
+  const { PATH = '', NODE_OPTIONS = '' } = process.env;
+  const env = { PATH, NODE_OPTIONS, STORMCELLAR_TEST_SOURCES: '1' };
+  const child = spawn(process.execPath, [program, '--help'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.destroy();
+  const [complaint, [status]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+  assert.deepEqual([status, complaint], [0, '']);
 });

@@ -142,9 +142,15 @@ function rewriteEntry(
   if (entry.source.kind === 'index' && entry.hashes.length === 0 && files.length > 0) addHashes(edits, found, files);
 }
 
-/** pip refuses a hash for what comes from version control, and takes an archive's from its fragment. */
+/** pip refuses a hash for what comes from version control, and takes an archive's from its fragment, or from an option that is there. */
 function replaceSource(edits: TextEdits, found: FoundEntry, source: NewSource): void {
-  const address = formatDirectUrl(source);
+  const [from, to] = found.urlSpan ?? found.span;
+  const isHashed =
+    source.kind === 'archive' &&
+    found.hashSpans.length > 0 &&
+    found.entry.hashes.includes(source.sha256) &&
+    !/[#&]sha256=/i.test(edits.slice(from, to));
+  const address = formatDirectUrl(source, { hashed: !isHashed });
   const name = found.head ?? nameFor(found.entry, source);
   const [start, end] = found.span;
   const keepFrom = found.markerStart ?? end;
