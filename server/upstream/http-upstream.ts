@@ -220,7 +220,7 @@ export class HttpUpstream implements Upstream {
   async stop(): Promise<void> {
     await Promise.all(this.#addresses.map(({ breaker }) => breaker.stop()));
     await this.#connections.close();
-    await this.#keeper.stop();
+    await this.#keeper.stop(this.health());
   }
 
   /** Addresses that may be asked, those that answer promptly first. */

@@ -60,10 +60,18 @@ export class StateKeeper {
     if (shared) this.#following ??= this.#follow(shared);
   }
 
-  /** Waits until the last condition is kept. */
-  async stop(): Promise<void> {
+  /**
+   * Waits until the last condition is kept. `health`: how things are now; of a condition that nobody shares it is kept too, so that the next
+   * process knows when the upstream answered last.
+   */
+  async stop(health: UpstreamHealth): Promise<void> {
+    const { save, shared } = this.#options;
     this.#stopping.abort();
     await this.#following;
+    if (save && !shared && health.lastSuccessAt !== this.#last.lastSuccessAt) {
+      this.#waiting = health;
+      this.#saving ??= this.#saveAll(save);
+    }
     await this.#saving;
   }
 

@@ -234,6 +234,25 @@ test('its state outlives the process: a restart in an outage begins open and pro
   assert.equal(saved?.state, 'closed');
 });
 
+test('when it answered last is known after a restart, though nothing has changed', async (t) => {
+  const up = await fakeUpstream(t);
+  up.project('demo').add(wheel);
+  let saved: SavedHealth | undefined;
+  const keeping = {
+    loadState: async () => saved,
+    saveState: async (state: SavedHealth) => {
+      saved = state;
+    },
+  };
+  const first = await anUpstream(t, up.url, keeping);
+  await first.upstream.page(DEMO);
+  const { lastSuccessAt } = first.upstream.health();
+  assert.equal(lastSuccessAt, first.clock.nowMs());
+  await first.upstream.stop();
+  const { upstream } = await anUpstream(t, up.url, { ...keeping, clock: first.clock });
+  assert.equal(upstream.health().lastSuccessAt, lastSuccessAt);
+});
+
 test('stop ends a probe that is under way', async (t) => {
   const up = await fakeUpstream(t);
   const { upstream, clock } = await anUpstream(t, up.url);
