@@ -39,7 +39,7 @@ export function composeImporting(
   const { catalog, blobs, clock, log, spoolDir, proxies } = parts;
   const { limits, contact } = config;
   // What was published elsewhere cannot be built again, so it is taken however strict uploads are.
-  const uploads = uploadsOf(config, parts, DEFAULT_RULES);
+  const uploads = uploadsOf(config, parts, { ...DEFAULT_RULES, unrecordedFiles: true });
   const common = {
     ...{ catalog, clock, log, spoolDir, proxies },
     maxBytes: limits.uploadBytes,

@@ -5,8 +5,9 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
 import { finished, type JobAnswer, post } from '../support/mirroring.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
-import { type BuiltFile, makeSdist, makeWheel } from '../support/wheel.ts';
+import { type BuiltFile, makeSdist, makeWheel, sha256Of } from '../support/wheel.ts';
 import { whileTimePasses } from '../support/while-time-passes.ts';
+import { zipOf } from '../support/zip.ts';
 
 const ONE = makeWheel({ name: 'acme-lib', version: '1.0', requiresPython: '>=3.8' });
 const SDIST = makeSdist({ name: 'acme-lib', version: '1.0' });
@@ -88,6 +89,28 @@ describe('an index that moves in', () => {
     assert.match(why.get('acme_lib-9-py3-none-any.whl') ?? '', /^failed /);
     assert.equal(why.get(TWO.filename), 'stored ');
     assert.match(job.error ?? '', / So it is with 2 more, each listed with its reason\.$/);
+  });
+
+  it('is taken as it was published, however strict uploads are', async (t) => {
+    const up = await fakeUpstream(t);
+    const info = 'acme_lib-4.0.dist-info';
+    const members = [
+      { name: 'acme_lib.py', data: '' },
+      { name: `${info}/METADATA`, data: 'Metadata-Version: 2.1\nName: acme-lib\nVersion: 4.0\n' },
+      { name: `${info}/WHEEL`, data: 'Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n' },
+      { name: `${info}/RECORD`, data: `${info}/METADATA,,\n` },
+    ];
+    const bytes = zipOf(members);
+    const sha256 = sha256Of(bytes);
+    const unrecorded = { ...ONE, filename: 'acme_lib-4.0-py3-none-any.whl', version: '4.0', bytes, sha256 };
+    const linux = makeWheel({ name: 'acme-lib', version: '1.0', tag: 'cp311-cp311-linux_x86_64' });
+    const old = { ...SDIST, filename: 'Acme-Lib-1.0.tar.gz' };
+    for (const file of [unrecorded, linux, old]) up.project('acme-lib').add(file);
+    const strict = { linuxPlatformTags: false, oldSdistNames: false, unrecordedFiles: false };
+    const app = await testApp(t, { config: { uploads: strict } });
+    const job = await imported(app, { simple: up.url });
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+    assert.equal((await listed(app, 'acme-lib')).length, 3);
   });
 
   it('and breaks off, answers 500, or is not there for a while: it is asked again', async (t) => {
