@@ -10,13 +10,17 @@ export interface BundleName {
 }
 
 const ENDING = /\.(?:tar\.(?:gz|zst|xz|bz2)|tgz|txz|tar|zip|whl|pex|pyz)$/i;
+// Of a kind that nobody looks into. Words that end versions of PEP 440 are none.
+const OTHER_ENDING =
+  /(?<=\d[^-]*)\.(?!(?:a|alpha|b|beta|c|rc|pre|preview|post|rev|r|dev)\d*$)[A-Za-z][A-Za-z0-9]{0,9}$/i;
 const BLOCK = 512;
 // PKG-INFO is one of the first members of an sdist.
 const MEMBERS_LOOKED_AT = 2000;
 
-/** Application and version by the file name: `NAME-VERSION.tar.gz`, or a wheel's name. */
+/** Application and version by the file name: `NAME-VERSION.tar.gz`, any other ending too, or a wheel's name. */
 export function nameFromFile(path: string): BundleName {
-  const stem = basename(path).replace(ENDING, '');
+  const base = basename(path);
+  const stem = ENDING.test(base) ? base.replace(ENDING, '') : base.replace(OTHER_ENDING, '');
   if (/\.whl$/i.test(path)) {
     const [app, version] = stem.split('-');
     return { ...(app ? { app } : {}), ...(version ? { version } : {}) };
