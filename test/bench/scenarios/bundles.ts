@@ -16,6 +16,7 @@ const MORE_MB = 120;
 const READ = { megabytes: 200, members: 20_000 };
 const READ_SECONDS = 3;
 const QUIET_MS = 3000;
+const MORE_P99_MS = 25;
 
 /** An application of 500 MB on its way in and out, as noise and as an archive that is looked into; and what looking costs others. */
 export const bundles: Scenario = {
@@ -110,13 +111,11 @@ async function reading(bench: Bench): Promise<readonly Line[]> {
       what: 'p99 of a hot page meanwhile, 200 requests a second',
       ours: shown(median(busy), 'ms'),
       beside: `without ${shown(median(quiet), 'ms')}`,
-      goal: `< ${BUSY_P99_MS} ms`,
-      met: median(busy) < BUSY_P99_MS,
+      goal: `< ${MORE_P99_MS} ms more`,
+      met: median(busy) - median(quiet) < MORE_P99_MS,
     },
   ];
 }
-
-const BUSY_P99_MS = 25;
 
 async function put(server: BenchServer, path: string, to: string): Promise<{ readonly seconds: number }> {
   return await run('curl', ['-sSf', '-H', `Authorization: Bearer ${server.token}`, '-T', path, server.url + to]);
