@@ -121,3 +121,21 @@ describe('pdm publishes without a stored secret', { skip: skipWithout('pdm') }, 
     assert.deepEqual((await trail(app))[0], { kind: 'publisher-token-created', by: BY });
   });
 });
+
+describe('twine publishes without a stored secret', { skip: skipWithout('twine') }, () => {
+  it('with a token that was exchanged for it, as the public action does', async (t) => {
+    const { app, url, cwd, env, identity } = await publishing(t);
+    const { token: identified } = await exchanged(app, await identity());
+    const args = ['upload', '--non-interactive', '--disable-progress-bar', '--repository-url', `${url}/legacy/`];
+    const credentials = { ...env, TWINE_USERNAME: '__token__', TWINE_PASSWORD: identified };
+    const { status, output } = await runClient('twine', [...args, 'dist/*'], { cwd, env: credentials });
+    assert.equal(status, 0, output);
+    assert.deepEqual(await published(app), BOTH);
+  });
+});
+
+async function exchanged(app: TestApp, identity: string): Promise<{ token: string }> {
+  const answer = await app.get('/_/oidc/mint-token', { method: 'POST', body: JSON.stringify({ token: identity }) });
+  assert.equal(answer.status, 200);
+  return (await answer.json()) as { token: string };
+}
