@@ -17,6 +17,11 @@ export function refuseUnreadable(parts: {
 }): (error: NodeJS.ErrnoException, socket: Duplex) => void {
   const { log, answersOn } = parts;
   return (error, socket) => {
+    // A reset, or a client that has gone: nobody is left to be told.
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy();
+      return;
+    }
     const answers = answersOn(socket);
     const earlier = answers.filter(({ req }) => req.complete);
     if (earlier.length > 0) {
@@ -26,8 +31,7 @@ export function refuseUnreadable(parts: {
       }
       return;
     }
-    // A reset, or a client that has gone: nobody is left to be told.
-    if (error.code === 'ECONNRESET' || !socket.writable || answers.some(({ headersSent }) => headersSent)) {
+    if (answers.some(({ headersSent }) => headersSent)) {
       socket.destroy();
       return;
     }
