@@ -1,4 +1,5 @@
 import type { Spooled } from '../../storage/blob-store.ts';
+import { giveShared, STEP_BYTES, takeShared } from '../../storage/buffer-pool.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { DigestMismatchError } from '../../storage/errors.ts';
 import { Spool } from '../../storage/spool.ts';
@@ -28,10 +29,8 @@ export interface ReceiveOptions {
   readonly expected?: Digest | undefined;
 }
 
-// A socket gives 64 KiB at most; writing them in larger blocks saves a trip to the disk's threads for each.
-const BLOCK_BYTES = 1024 * 1024;
-// One is filled while others are hashed and written.
-const BLOCKS = 3;
+// Blocks that are hashed and written while the next is filled.
+const AHEAD = 8;
 
 /**
  * Takes in an archive: to a spool, hashed on the way, looked into while it arrives. Throws `digest-mismatch`,
@@ -60,33 +59,40 @@ export async function receiveArchive(
   }
 }
 
-/** Writes everything, in blocks whose memory is used again; the next are taken from `body` while the last are written. */
+/**
+ * Writes everything, in blocks that the thread which writes large files can be shown: a socket gives a quarter of one at most. The next are
+ * taken from `body` while the last are written.
+ */
 async function fill(spool: Spool, body: AsyncIterable<Uint8Array>, onGrowth: (size: number) => void): Promise<void> {
-  const blocks: { readonly bytes: Buffer; written: Promise<void> }[] = [];
-  let turn = 0;
+  const underWay: Promise<void>[] = [];
+  let block: Buffer | undefined;
   let filled = 0;
   const flush = (): void => {
-    const block = blocks[turn];
-    if (block === undefined || filled === 0) return;
-    block.written = spool.write(block.bytes.subarray(0, filled)).then(() => onGrowth(spool.size));
-    block.written.catch(() => {}); // awaited before the block is used again, or at the end
-    turn = (turn + 1) % BLOCKS;
+    if (block === undefined) return;
+    const bytes = block;
+    const written = spool.write(bytes.subarray(0, filled)).then(() => onGrowth(spool.size));
+    underWay.push(written.finally(() => giveShared(bytes)));
+    underWay.at(-1)?.catch(() => {}); // awaited before there are too many, or at the end
+    block = undefined;
     filled = 0;
   };
-  for await (const chunk of body) {
-    for (let at = 0; at < chunk.length; ) {
-      const block = blocks[turn] ?? { bytes: Buffer.allocUnsafeSlow(BLOCK_BYTES), written: Promise.resolve() };
-      blocks[turn] = block;
-      if (filled === 0) await block.written;
-      const step = Math.min(BLOCK_BYTES - filled, chunk.length - at);
-      block.bytes.set(chunk.subarray(at, at + step), filled);
-      filled += step;
-      at += step;
-      if (filled === BLOCK_BYTES) flush();
+  try {
+    for await (const chunk of body) {
+      for (let at = 0; at < chunk.length; ) {
+        if (block === undefined && underWay.length === AHEAD) await underWay.shift();
+        block ??= takeShared(STEP_BYTES);
+        const step = Math.min(block.length - filled, chunk.length - at);
+        block.set(chunk.subarray(at, at + step), filled);
+        filled += step;
+        at += step;
+        if (filled === block.length) flush();
+      }
     }
+    flush();
+    await Promise.all(underWay);
+  } finally {
+    if (block !== undefined) giveShared(block);
   }
-  flush();
-  await Promise.all(blocks.map(({ written }) => written));
 }
 
 /** There is not enough room. */
