@@ -30,7 +30,13 @@ export function jobsCommand(): Command {
       .option('--json', 'print the job as JSON at the end')
       .action(follow),
   );
-  command.addCommand(withServer(new Command('cancel')).description('Give up jobs.').argument('<id...>').action(cancel));
+  command.addCommand(
+    withServer(new Command('cancel'))
+      .description('Give up jobs.')
+      .argument('<id...>')
+      .option('--json', 'print the jobs as JSON')
+      .action(cancel),
+  );
   return command;
 }
 
@@ -71,11 +77,15 @@ async function follow(id: string, options: Options): Promise<void> {
   if (job.state !== 'succeeded') throw new CommandFailure(plain(job.error ?? `The job is ${job.state}.`));
 }
 
-async function cancel(ids: readonly string[], options: ServerOptions): Promise<void> {
+async function cancel(ids: readonly string[], options: Options): Promise<void> {
   const client = new Client(options);
+  const jobs: JobView[] = [];
   for (const id of ids) {
     const job = await client.json<JobView>(`/admin/jobs/${encodeURIComponent(id)}`, { method: 'DELETE' });
+    jobs.push(job);
+    if (options.json) continue;
     const isOver = ['succeeded', 'failed', 'cancelled'].includes(job.state);
     print(plain(`${id} ${isOver ? job.state : 'is told to stop'}`));
   }
+  if (options.json) printJson(jobs);
 }

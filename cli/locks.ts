@@ -46,10 +46,15 @@ export function locksCommand(): Command {
       .argument('<name>')
       .option('--version <version>', 'an earlier one, as "show" lists them')
       .option('-o, --output <file>', 'write it to a file')
+      .option('--json', 'as JSON: name, content, and the parts that it refers to')
       .action(get),
   );
   command.addCommand(
-    withServer(new Command('drop')).description('Keep locks no longer.').argument('<name...>').action(drop),
+    withServer(new Command('drop'))
+      .description('Keep locks no longer.')
+      .argument('<name...>')
+      .option('--json', 'print the names as JSON')
+      .action(drop),
   );
   return command;
 }
@@ -90,21 +95,22 @@ async function show(name: string, options: Options): Promise<void> {
   for (const { version, keptAt, keptBy } of versions) print(plain(`version ${version}  ${keptAt}  ${keptBy}`));
 }
 
-async function get(name: string, options: ServerOptions & { version?: string; output?: string }): Promise<void> {
-  const { version, output } = options;
+async function get(name: string, options: Options & { version?: string; output?: string }): Promise<void> {
+  const { version, output, json } = options;
   const response = await new Client(options).send(`/admin/locks/${encodeURIComponent(name)}/text`, {
     query: { version },
-    headers: { Accept: 'text/plain' },
+    headers: { Accept: json ? 'application/json' : 'text/plain' },
   });
   const text = await response.text();
-  if (output === undefined) process.stdout.write(text);
+  if (output === undefined) process.stdout.write(json ? `${text}\n` : text);
   else await writeFile(output, text);
 }
 
-async function drop(names: readonly string[], options: ServerOptions): Promise<void> {
+async function drop(names: readonly string[], options: Options): Promise<void> {
   const client = new Client(options);
   for (const name of names) {
     await client.json(`/admin/locks/${encodeURIComponent(name)}`, { method: 'DELETE' });
-    print(plain(`${name} is kept no longer`));
+    if (!options.json) print(plain(`${name} is kept no longer`));
   }
+  if (options.json) printJson({ dropped: names });
 }

@@ -51,8 +51,11 @@ test('mirror, drill, list and drop a lock whose parts lie beside it', async (t) 
   assert.match((await cli('locks')).stdout, /^NAME +READY.*\nshop +yes /);
   assert.match((await cli('locks', 'show', 'shop')).stdout, /^shop: ready since /);
   assert.equal((await cli('locks', 'get', 'shop')).stdout, await readFile(lock, 'utf8'));
+  const whole = JSON.parse((await cli('locks', 'get', 'shop', '--json')).stdout) as { parts: object };
+  assert.deepEqual(Object.keys(whole.parts).sort(), ['sub/base.txt', 'sub/limits.txt']);
   assert.match((await cli('jobs')).stdout, /mirror-lock +succeeded/);
-  assert.equal((await cli('locks', 'drop', 'shop')).status, 0);
+  const dropped = await cli('locks', 'drop', 'shop', '--json');
+  assert.deepEqual(JSON.parse(dropped.stdout), { dropped: ['shop'] });
   assert.equal((await cli('locks', '--json')).stdout, '[]\n');
 });
 
@@ -65,6 +68,8 @@ test('what cannot be had is named, with exit code 1; wrong use has 2', async (t)
   assert.match(failed.stderr, /failed: beta 9 could not be had: the index lists no file of version 9/);
   const id = /^job (\S+)/.exec(failed.stderr)?.[1] ?? '';
   assert.match((await cli('jobs', 'show', id)).stdout, /failed +beta 9: the index lists no file of version 9/);
+  const over = JSON.parse((await cli('jobs', 'cancel', id, '--json')).stdout) as { id: string; state: string }[];
+  assert.deepEqual([over[0]?.id, over[0]?.state], [id, 'failed']);
   assert.equal((await cli('mirror', '-r', join(dir, 'none.txt'))).status, 2);
   assert.equal((await cli('mirror', '-r', lock, '--watch', 'https://a.example/')).status, 2);
   const bad = join(dir, 'uv.lock');
