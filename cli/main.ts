@@ -9,8 +9,6 @@ export async function main(argv: readonly string[], version: string): Promise<vo
   const program = new Command('stormcellar')
     .description('A private Python package index and artifact store that outlives its upstream.')
     .version(version)
-    // Else `bundle push --version` would print the program's own.
-    .enablePositionalOptions()
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.');
   program.addCommand(serveCommand(version));
   program.addCommand(configCommand());
@@ -22,7 +20,11 @@ export async function main(argv: readonly string[], version: string): Promise<vo
       program.addCommand(command);
     }
   }
-  for (const command of withSubcommands(program)) command.exitOverride().showHelpAfterError('(--help says more)');
+  for (const command of withSubcommands(program)) {
+    command.exitOverride().showHelpAfterError('(--help says more)');
+    // Else what stands behind `jobs show` would be an option of `jobs`, and `bundle push --version` would print the program's own.
+    command.enablePositionalOptions();
+  }
   try {
     await program.parseAsync([...argv]);
   } catch (error) {

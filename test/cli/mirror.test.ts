@@ -60,7 +60,7 @@ test('mirror, drill, list and drop a lock whose parts lie beside it', async (t) 
 });
 
 test('what cannot be had is named, with exit code 1; wrong use has 2', async (t) => {
-  const { dir, cli } = await prepared(t);
+  const { app, dir, cli } = await prepared(t);
   const lock = join(dir, 'requirements.txt');
   await writeFile(lock, 'alpha==1.0\nbeta==9\n');
   const failed = await cli('mirror', '-r', lock, '-o', join(dir, 'new.txt'));
@@ -68,6 +68,9 @@ test('what cannot be had is named, with exit code 1; wrong use has 2', async (t)
   assert.match(failed.stderr, /failed: beta 9 could not be had: the index lists no file of version 9/);
   const id = /^job (\S+)/.exec(failed.stderr)?.[1] ?? '';
   assert.match((await cli('jobs', 'show', id)).stdout, /failed +beta 9: the index lists no file of version 9/);
+  // Options behind a subcommand are the subcommand's.
+  const asked = ['jobs', 'show', id, '--json', '--server', app.url, '--token', app.token];
+  assert.equal((JSON.parse((await runCli(asked)).stdout) as { id: string }).id, id);
   const over = JSON.parse((await cli('jobs', 'cancel', id, '--json')).stdout) as { id: string; state: string }[];
   assert.deepEqual([over[0]?.id, over[0]?.state], [id, 'failed']);
   assert.equal((await cli('mirror', '-r', join(dir, 'none.txt'))).status, 2);
