@@ -55,12 +55,12 @@ export async function writeIndex(root: string): Promise<ReadonlyMap<string, Benc
 /** What a lock of the usual size needs. */
 export const MIRRORED = { count: 100, bytes: 3 * MB };
 
-/** Writes the projects of that lock below `root`, to be mirrored. */
-export async function mirroredProjects(root: string): Promise<readonly BenchProject[]> {
+/** Writes the projects of such a lock below `root`, to be mirrored. `prefix`: of their names. */
+export async function mirroredProjects(root: string, prefix: string): Promise<readonly BenchProject[]> {
   const projects: BenchProject[] = [];
   for (let index = 0; index < MIRRORED.count; index += 1) {
     const listed = LISTED[index % LISTED.length] ?? 1;
-    projects.push(await writeProject(root, { name: `mirrored-${index}`, bytes: MIRRORED.bytes, listed }));
+    projects.push(await writeProject(root, { name: `${prefix}-${index}`, bytes: MIRRORED.bytes, listed }));
   }
   return projects;
 }
