@@ -30,8 +30,8 @@ function cellsOf(row: Row): string[] {
 const INTRODUCTION = `# Performance
 
 Figures of \`npm run bench\`, which writes this page; \`npm run bench -- --help\` says how. What is measured is the program as it is built, with its
-log on, kept to one processor; clients and upstreams have the others. What it is compared with serves or stores the same bytes in
-the same run, in turns with it, on the same processor. Figures are medians, ratios medians of the ratios within the turns. nginx is asked
+log on, kept to one processor; clients and upstreams have the others. Large uploads, bundles and mirroring may use
+all of them. What it is compared with serves or stores the same bytes in the same run, in turns with it, on the same processors. Figures are medians, ratios medians of the ratios within the turns. nginx is asked
 for plain files, without a log; “direct” is a client that asks the upstream itself.
 
 The goals say how far from the possible a server with rules may be. Where one is not met, the line says so.

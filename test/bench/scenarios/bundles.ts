@@ -2,6 +2,7 @@ import { createCipheriv, randomBytes } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench } from '../bench.ts';
+import { ALL_CPUS } from '../machine.ts';
 import { p99While } from '../paced.ts';
 import { type PackedArchive, writePackedArchive } from '../packed-archive.ts';
 import { startReceiver } from '../receiver.ts';
@@ -18,7 +19,10 @@ const READ_SECONDS = 3;
 const QUIET_MS = 3000;
 const MORE_P99_MS = 25;
 
-/** An application of 500 MB on its way in and out, as noise and as an archive that is looked into; and what looking costs others. */
+/**
+ * An application of 500 MB on its way in and out, as noise and as an archive that is looked into; and what looking costs others. Both sides may
+ * use every processor: what a thread of its own does is part of the design.
+ */
 export const bundles: Scenario = {
   name: 'bundles',
   run: async (bench) => {
@@ -40,8 +44,8 @@ interface Sort {
 }
 
 async function thereAndBack(bench: Bench, { what, filename, write }: Sort): Promise<readonly Line[]> {
-  const receive = await startReceiver(bench);
-  const server = await bench.server();
+  const receive = await startReceiver(bench, ALL_CPUS);
+  const server = await bench.server({ cpus: ALL_CPUS });
   const before = (await server.program.memory()).now;
   let version = 0;
   const rateOf = async (send: (path: string) => Promise<number>): Promise<number> => {
@@ -81,7 +85,8 @@ async function thereAndBack(bench: Bench, { what, filename, write }: Sort): Prom
 
 /** How long the contents take, and how long others wait meanwhile. */
 async function reading(bench: Bench): Promise<readonly Line[]> {
-  const { server } = await bench.pair();
+  const upstream = await bench.upstream();
+  const server = await bench.server({ upstream: `${upstream.url}/simple/`, cpus: ALL_CPUS });
   await bench.breakIn(server);
   const page = server.url + bench.project('usual').page;
   const seconds: number[] = [];

@@ -2,6 +2,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { multipart, multipartHeaders, partsOf } from '../../support/multipart.ts';
 import { makeWheel } from '../../support/wheel.ts';
 import type { Bench } from '../bench.ts';
+import { ALL_CPUS } from '../machine.ts';
 import { startReceiver } from '../receiver.ts';
 import { run } from '../run.ts';
 import { compare, type Line, median, type Scenario, shown } from '../scenario.ts';
@@ -53,8 +54,9 @@ async function uploadAll(server: BenchServer, bodies: Buffer<ArrayBufferLike>[])
 }
 
 async function large(bench: Bench): Promise<readonly Line[]> {
-  const receive = await startReceiver(bench);
-  const server = await bench.server();
+  // Both may use every processor: large files are hashed and written in a thread.
+  const receive = await startReceiver(bench, ALL_CPUS);
+  const server = await bench.server({ cpus: ALL_CPUS });
   const type = multipartHeaders(Buffer.alloc(0))['Content-Type'];
   const headers = ['-H', `Content-Type: ${type}`, '-H', `Authorization: Bearer ${server.token}`];
   // Without the slash: curl would add its own name of the file.
