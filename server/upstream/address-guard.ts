@@ -1,11 +1,13 @@
 import { lookup as systemLookup } from 'node:dns/promises';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
+import { checkedLookup } from './checked-lookup.ts';
 import { UpstreamError } from './errors.ts';
 
 /** All addresses of a host name. Throws as `dns.lookup` does. */
 export type Resolve = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>;
 
-const systemResolve: Resolve = (hostname) => systemLookup(hostname, { all: true });
+/** The system's resolver. */
+export const systemResolve: Resolve = (hostname) => systemLookup(hostname, { all: true });
 
 // Addresses of this machine and of networks that are not public (RFC 1122, 1918, 4193, 6598, 2544).
 const INSIDE = listOf([
@@ -90,22 +92,11 @@ export class AddressGuard implements Guard {
   }
 
   /** For sockets to origins other than the index's own: the name's addresses are checked and then used, so that they cannot change between. */
-  readonly lookup: LookupFunction = (hostname, options, callback) => {
-    this.#resolve(hostname)
-      .then(async (addresses) => {
-        await this.#admit(addresses.map(({ address }) => address));
-        return addresses;
-      })
-      .then(
-        (addresses) => {
-          const fitting = options.family ? addresses.filter(({ family }) => family === options.family) : addresses;
-          const [first = addresses[0]] = fitting;
-          if (options.all) callback(null, [...fitting]);
-          else callback(null, first?.address ?? '', first?.family);
-        },
-        (error: NodeJS.ErrnoException) => callback(error, ''),
-      );
-  };
+  readonly lookup: LookupFunction = checkedLookup(async (hostname) => {
+    const addresses = await this.#resolve(hostname);
+    await this.#admit(addresses.map(({ address }) => address));
+    return addresses;
+  });
 
   async #admit(addresses: readonly string[]): Promise<void> {
     const refused = addresses.some((address) => isIn(NEVER, address));
@@ -129,7 +120,8 @@ export class AddressGuard implements Guard {
   }
 }
 
-function hostOf(url: URL): string {
+/** Its host, an IPv6 address without its brackets. */
+export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '').toLowerCase();
 }
 
