@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { SpoolGoneError } from './errors.ts';
 import type { ExtraHash } from './spool-hashes.ts';
 import type { FileHashes, SpoolAnswer, SpoolOrder } from './spool-orders.ts';
+import { startThread } from './start-thread.ts';
 
 type Answered = Exclude<SpoolAnswer, { failed: unknown }>;
 
@@ -72,13 +73,11 @@ export class SpoolThread {
   }
 
   #hire(): Worker {
-    // The compiler rewrites the endings of imports, not of addresses: beside a .ts file stands a .ts file.
-    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    const worker = new Worker(new URL(`./spool-worker.${ending}`, import.meta.url), {
+    const worker = startThread(import.meta.url, 'spool-worker', {
       // It makes hardly any objects, but each holds on to memory that is shared until it is collected.
-      resourceLimits: { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 64 },
+      maxYoungGenerationSizeMb: 1,
+      maxOldGenerationSizeMb: 64,
     });
-    worker.unref();
     worker.on('message', (answer: SpoolAnswer) => this.#answered(answer));
     worker.on('error', (error) => this.#lost(worker, error));
     worker.on('exit', () => this.#lost(worker, ended()));

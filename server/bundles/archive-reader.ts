@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { type Transferable, Worker } from 'node:worker_threads';
+import type { Transferable, Worker } from 'node:worker_threads';
+import { startThread } from '../../storage/start-thread.ts';
 import type { Logger } from '../log.ts';
 import { type ArchiveContents, BEING_READ } from '../model/bundle.ts';
 import type { ArchiveCaps } from './archive-error.ts';
@@ -187,12 +188,7 @@ export class ArchiveReader {
   }
 
   #hire(): Worker {
-    // The compiler rewrites the endings of imports, not of addresses: beside a .ts file stands a .ts file.
-    const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    const worker = new Worker(new URL(`./archive-worker.${ending}`, import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: 256 },
-    });
-    worker.unref();
+    const worker = startThread(import.meta.url, 'archive-worker', { maxOldGenerationSizeMb: 256 });
     worker.on('message', (answer: ArchiveAnswer) => this.#answered(answer));
     worker.on('error', (error) => this.#options.log.error({ err: error }, 'the thread that reads archives failed'));
     worker.on('exit', () => {

@@ -1,0 +1,13 @@
+import { type ResourceLimits, Worker } from 'node:worker_threads';
+
+/**
+ * Starts the thread whose file is `name` beside the module of address `beside` (its `import.meta.url`). It does not keep the process alive
+ * until it is told to.
+ */
+export function startThread(beside: string, name: string, resourceLimits: ResourceLimits): Worker {
+  // The compiler rewrites the endings of imports, not of addresses: beside a .ts file stands a .ts file.
+  const ending = beside.endsWith('.ts') ? 'ts' : 'js';
+  const worker = new Worker(new URL(`./${name}.${ending}`, beside), { resourceLimits });
+  worker.unref();
+  return worker;
+}
