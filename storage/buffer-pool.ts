@@ -62,7 +62,7 @@ export function takeStep(wanted: number): Buffer {
   return (wanted <= SMALL_STEP_BYTES ? small : large).take();
 }
 
-/** Takes back a buffer of `takeStep` that nobody reads any more. */
+/** Takes back a buffer of `takeStep` or `takeShared` that nobody reads any more. */
 export function giveStep(buffer: Buffer): void {
   poolOf(buffer).give(buffer);
 }
@@ -76,14 +76,9 @@ export function loseStep(buffer: Buffer): void {
 const largeShared = new BufferPool({ bytes: STEP_BYTES, most: 64, fewest: 4, shared: true });
 const smallShared = new BufferPool({ bytes: SMALL_STEP_BYTES, most: 64, fewest: 4, shared: true });
 
-/** Like `takeStep`, of memory that other threads can be shown. To be given to `giveShared`, once. */
+/** Like `takeStep`, of memory that other threads can be shown. To be given to `giveStep`, once. */
 export function takeShared(wanted: number): Buffer {
   return (wanted <= SMALL_STEP_BYTES ? smallShared : largeShared).take();
-}
-
-/** Takes back a buffer of `takeShared` that nobody reads any more. */
-export function giveShared(buffer: Buffer): void {
-  (buffer.length === SMALL_STEP_BYTES ? smallShared : largeShared).give(buffer);
 }
 
 /** Is the memory of `bytes` such that other threads can be shown it? */
@@ -92,5 +87,6 @@ export function isShared({ buffer }: Uint8Array): boolean {
 }
 
 function poolOf(buffer: Buffer): BufferPool {
+  if (isShared(buffer)) return buffer.length === SMALL_STEP_BYTES ? smallShared : largeShared;
   return buffer.length === SMALL_STEP_BYTES ? small : large;
 }

@@ -1,4 +1,4 @@
-import { giveShared, isShared, takeShared } from './buffer-pool.ts';
+import { giveStep, isShared, takeShared } from './buffer-pool.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { ExtraHash, SpoolHashes } from './spool-hashes.ts';
 import type { FileHashes } from './spool-orders.ts';
@@ -52,7 +52,7 @@ async function appendCopied(threaded: ThreadedWriter, chunk: Uint8Array, positio
     try {
       await threaded.append(buffer.subarray(0, piece.length), position + done);
     } finally {
-      giveShared(buffer);
+      giveStep(buffer);
     }
     done += piece.length;
   }

@@ -1,5 +1,5 @@
 import type { Spooled } from '../../storage/blob-store.ts';
-import { giveShared, STEP_BYTES, takeShared } from '../../storage/buffer-pool.ts';
+import { giveStep, STEP_BYTES, takeShared } from '../../storage/buffer-pool.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { DigestMismatchError } from '../../storage/errors.ts';
 import { Spool } from '../../storage/spool.ts';
@@ -71,7 +71,7 @@ async function fill(spool: Spool, body: AsyncIterable<Uint8Array>, onGrowth: (si
     if (block === undefined) return;
     const bytes = block;
     const written = spool.write(bytes.subarray(0, filled)).then(() => onGrowth(spool.size));
-    underWay.push(written.finally(() => giveShared(bytes)));
+    underWay.push(written.finally(() => giveStep(bytes)));
     underWay.at(-1)?.catch(() => {}); // awaited before there are too many, or at the end
     block = undefined;
     filled = 0;
@@ -91,7 +91,7 @@ async function fill(spool: Spool, body: AsyncIterable<Uint8Array>, onGrowth: (si
     flush();
     await Promise.all(underWay);
   } finally {
-    if (block !== undefined) giveShared(block);
+    if (block !== undefined) giveStep(block);
   }
 }
 

@@ -1,4 +1,4 @@
-import { giveShared, takeShared } from '../../storage/buffer-pool.ts';
+import { giveStep, takeShared } from '../../storage/buffer-pool.ts';
 
 interface Batch {
   readonly buffer: Buffer;
@@ -92,7 +92,7 @@ class Batches {
       try {
         goesOn = await this.#write(batch.buffer.subarray(0, batch.filled));
       } finally {
-        giveShared(batch.buffer);
+        giveStep(batch.buffer);
         if (!goesOn) this.#giveUp();
       }
       if (!goesOn) return false;
@@ -105,6 +105,6 @@ class Batches {
 
   #giveUp(): void {
     this.#isOver = true;
-    for (const { buffer } of this.#waiting.splice(0)) giveShared(buffer);
+    for (const { buffer } of this.#waiting.splice(0)) giveStep(buffer);
   }
 }
