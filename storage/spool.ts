@@ -212,6 +212,17 @@ export class Spool {
   }
 }
 
+/** Runs `work` with a finished spool of bytes that are at hand; its file is removed after that unless it was taken. Throws like `Spool`. */
+export async function withSpooled<T>(dir: string, bytes: Buffer, work: (spooled: Spooled) => Promise<T>): Promise<T> {
+  const spool = await Spool.create(dir, { maxBytes: bytes.length });
+  try {
+    await spool.write(bytes);
+    return await work(await spool.finish());
+  } finally {
+    await spool.discard();
+  }
+}
+
 /**
  * Removes what earlier processes left in a spool folder. Call it before the first spool is made.
  * `writtenBefore` (milliseconds since 1970) spares files that a living process may still write. Returns how many went.

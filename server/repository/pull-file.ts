@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import type { BlobStore, Spooled } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { parseDigest } from '../../storage/digest.ts';
-import { Spool } from '../../storage/spool.ts';
+import { withSpooled } from '../../storage/spool.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { HotReads } from '../catalog/hot-reads.ts';
@@ -106,14 +105,9 @@ export class FilePuller {
   async #store(project: ProjectName, file: KnownFile, spooled: Spooled): Promise<void> {
     const { keeper, catalog, clock, upstream } = this.#parts;
     const { digest, size } = spooled;
-    const beside = await this.#metadataFor(project, file, spooled.path);
-    const metadata = beside && { digest: beside.digest, size: beside.size, source: 'file' as const };
-    try {
-      await keeper.keep(...(beside === undefined ? [] : [beside]), spooled);
-    } catch (error) {
-      if (beside !== undefined) await rm(beside.path, { force: true });
-      throw error;
-    }
+    const bytes = await this.#metadataFor(project, file, spooled.path);
+    const metadata = bytes && { ...(await this.#keepBytes(bytes, spooled)), source: 'file' as const };
+    if (metadata === undefined) await keeper.keep(spooled);
     const { missingSince: _missing, removedAt: _removed, ...detail } = file;
     const changesPage =
       file.hashes.sha256 === undefined || (metadata !== undefined && !announces(file, metadata.digest));
@@ -135,20 +129,18 @@ export class FilePuller {
   }
 
   /** The metadata to keep beside a wheel that is about to be stored: so that it can be had for as long as the wheel can. */
-  async #metadataFor(project: ProjectName, file: KnownFile, path: string): Promise<Spooled | undefined> {
+  async #metadataFor(project: ProjectName, file: KnownFile, path: string): Promise<Buffer | undefined> {
     const { catalog, upstream, log } = this.#parts;
     if (!file.filename.endsWith('.whl')) return undefined;
     const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
     if (kept !== undefined) return undefined;
-    let bytes: Buffer;
     try {
-      bytes = await extractWheelMetadata(path, file.filename);
+      return await extractWheelMetadata(path, file.filename);
     } catch (error) {
       // The bytes are what upstream promised, so they are kept; only what we would make of them cannot be had.
       log.warn({ project, file: file.filename, err: error }, 'no core metadata could be read from a wheel');
       return undefined;
     }
-    return await this.#spooled(bytes);
   }
 
   async #extractStored(
@@ -234,26 +226,13 @@ export class FilePuller {
     }
   }
 
-  async #keepBytes(bytes: Buffer): Promise<KeptMetadata> {
-    const spooled = await this.#spooled(bytes);
-    const { digest, size } = spooled;
-    try {
-      await this.#parts.keeper.keep(spooled);
-      return { digest, size };
-    } finally {
-      await rm(spooled.path, { force: true });
-    }
-  }
-
-  async #spooled(bytes: Buffer): Promise<Spooled> {
-    const spool = await Spool.create(this.#parts.spoolDir, { maxBytes: MAX_METADATA_BYTES });
-    try {
-      await spool.write(bytes);
-      return await spool.finish();
-    } catch (error) {
-      await spool.discard();
-      throw error;
-    }
+  /** Keeps metadata, and their wheel with them. */
+  async #keepBytes(bytes: Buffer, ...wheel: readonly Spooled[]): Promise<KeptMetadata> {
+    const { keeper, spoolDir } = this.#parts;
+    return await withSpooled(spoolDir, bytes, async (spooled) => {
+      await keeper.keep(spooled, ...wheel);
+      return { digest: spooled.digest, size: spooled.size };
+    });
   }
 }
 

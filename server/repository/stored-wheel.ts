@@ -1,9 +1,9 @@
 import type { BlobStat, BlobStore } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { BlobNotFoundError, DigestMismatchError } from '../../storage/errors.ts';
-import { Spool } from '../../storage/spool.ts';
+import { Spool, withSpooled } from '../../storage/spool.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
-import { extractWheelMetadata, MAX_METADATA_BYTES, WheelMetadataError } from '../wheel-metadata.ts';
+import { extractWheelMetadata, WheelMetadataError } from '../wheel-metadata.ts';
 
 /** Where wheels are, and where what is taken out of them goes. */
 export interface WheelParts {
@@ -42,14 +42,9 @@ export async function restoreMetadata(wheel: StoredWheel, lost: Digest, parts: W
     if (error instanceof WheelMetadataError || isGone) return false;
     throw error;
   }
-  const spool = await Spool.create(parts.spoolDir, { maxBytes: MAX_METADATA_BYTES });
-  try {
-    await spool.write(bytes);
-    const spooled = await spool.finish();
+  return await withSpooled(parts.spoolDir, bytes, async (spooled) => {
     if (spooled.digest !== lost) return false;
     await parts.keeper.keep(spooled);
     return true;
-  } finally {
-    await spool.discard();
-  }
+  });
 }

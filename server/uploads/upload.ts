@@ -1,6 +1,6 @@
 import type { Spooled } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
-import { Spool } from '../../storage/spool.ts';
+import { withSpooled } from '../../storage/spool.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findHostedFile } from '../catalog/hosted.ts';
@@ -139,15 +139,10 @@ export class Uploads {
 
   /** Keeps the file, and its metadata beside it; answers the digest of these. */
   async #keep(spooled: Spooled, metadata: Buffer): Promise<Digest> {
-    const spool = await Spool.create(this.#spoolDir, { maxBytes: metadata.length });
-    try {
-      await spool.write(metadata);
-      const beside = await spool.finish();
+    return await withSpooled(this.#spoolDir, metadata, async (beside) => {
       await this.#keeper.keep(beside, spooled);
       return beside.digest;
-    } finally {
-      await spool.discard();
-    }
+    });
   }
 }
 
