@@ -42,9 +42,9 @@ export function hotPath(parts: {
       const principal = access.known(req.headers.authorization);
       if (principal !== undefined) {
         contextOf(req).principal = principal;
-        access.authorize(principal, 'read', { kind: 'project', name });
         // Without a promise: to wait for what is there costs more than to send it.
-        if (filename === undefined && handler.pageNow(req, res, { index, view: VIEW, name })) return true;
+        if (filename !== undefined) access.authorize(principal, 'read', { kind: 'project', name });
+        else if (handler.pageNow(req, res, { index, view: VIEW, name })) return true;
       }
     } catch (error) {
       sendProblem(req, res, error, { style: 'text' });
