@@ -5,6 +5,7 @@ import type { BlobKeeper } from './blob-keeper.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { Clock } from './clock.ts';
 import { hostedRepositoryOf, uploadsOf } from './compose-uploads.ts';
+import { userAgentOf } from './compose-upstreams.ts';
 import type { Config } from './config/schema.ts';
 import { importRoutes } from './http/import-routes.ts';
 import { Imports } from './importing/imports.ts';
@@ -47,7 +48,7 @@ export function composeImporting(
   };
   const imports = new Imports({
     ...common,
-    userAgent: `stormcellar/${parts.version}${contact === null ? '' : ` (${contact})`}`,
+    userAgent: userAgentOf(parts.version, contact),
     allowHosts: config.import.allowHosts,
     atOnce: config.jobs.mirrorFetches,
   });

@@ -67,7 +67,7 @@ async function open(
     retries: repository.retries,
     failuresToOpen: repository.failuresToOpen,
     probeEveryMs: repository.probeEvery,
-    userAgent: `stormcellar/${version}${contact === null ? '' : ` (${contact})`}`,
+    userAgent: userAgentOf(version, contact),
     proxies,
     clock,
     log,
@@ -116,4 +116,9 @@ function savedHealth(row: UpstreamStateTable | undefined): SavedHealth | undefin
     ...(row.last_failure_at === null ? {} : { lastFailureAt: row.last_failure_at }),
     ...(row.last_error === null ? {} : { lastError: row.last_error }),
   };
+}
+
+/** What indexes are told of who asks: name, version, and whom to write to when it asks too much. */
+export function userAgentOf(version: string, contact: string | null): string {
+  return `stormcellar/${version}${contact === null ? '' : ` (${contact})`}`;
 }

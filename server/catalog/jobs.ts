@@ -62,6 +62,11 @@ export function* enqueueJob<K extends JobKind>(job: NewJob<K>): Script<string | 
   return id;
 }
 
+/** The id of the job of that kind with that input that is queued or running; of a new one when there is none. */
+export function* enqueueUnlessActive<K extends JobKind>(job: Omit<NewJob<K>, 'uniqueKey'>): Script<string | undefined> {
+  return (yield* findActiveJob(job.kind, job.input))?.id ?? (yield* enqueueJob(job));
+}
+
 const selectJob = prepared((p: { id: string }) => sql.selectFrom('job').selectAll().where('id', '=', p.id));
 
 export function* findJob(id: string): Script<Job | undefined> {

@@ -1,5 +1,5 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import { enqueueJob, findActiveJob } from '../catalog/jobs.ts';
+import { enqueueUnlessActive } from '../catalog/jobs.ts';
 import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
 import type { IndexImport, JobReporter } from '../model/job.ts';
@@ -49,13 +49,9 @@ export class Imports {
     const projects = [...new Set(namesOf(order.projects))].sort();
     const input: IndexImport = { from, url: url.href, repository, projects };
     const now = clock.nowMs();
-    return await catalog.write(function* () {
-      const active = yield* findActiveJob('import-index', input);
-      if (active !== undefined) return active.id;
-      const secret = login === undefined ? {} : { secret: JSON.stringify(login) };
-      const id = yield* enqueueJob({ kind: 'import-index', input, actor, now, ...secret });
-      return id ?? '';
-    });
+    const secret = login === undefined ? {} : { secret: JSON.stringify(login) };
+    const job = { kind: 'import-index', input, actor, now, ...secret } as const;
+    return (await catalog.write(() => enqueueUnlessActive(job))) ?? '';
   }
 
   /** Does it. Throws like `ImportRun.all`. */

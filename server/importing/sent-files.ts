@@ -5,7 +5,7 @@ import { Spool } from '../../storage/spool.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findHostedFile } from '../catalog/hosted.ts';
 import { findImportFile, listImportFiles, noteImportFile, settleImportList } from '../catalog/import-files.ts';
-import { enqueueJob, findActiveJob } from '../catalog/jobs.ts';
+import { enqueueUnlessActive } from '../catalog/jobs.ts';
 import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
 import { parseSdistFilename, parseWheelFilename } from '../model/filename.ts';
@@ -72,10 +72,8 @@ export class SentFiles {
     const input: FilesImport = { repository, list: digestOf(list) };
     const now = clock.nowMs();
     const dueAt = now + PATIENCE_MS;
-    const id = await catalog.write(function* () {
-      const active = yield* findActiveJob('import-files', input);
-      return active?.id ?? (yield* enqueueJob({ kind: 'import-files', input, actor, now, dueAt })) ?? '';
-    });
+    const job = { kind: 'import-files', input, actor, now, dueAt } as const;
+    const id = (await catalog.write(() => enqueueUnlessActive(job))) ?? '';
     for (let at = 0; at < list.length; at += AT_ONCE) {
       const items = await this.#looked(repository, list.slice(at, at + AT_ONCE));
       await catalog.write(() => listImportFiles(id, items));
