@@ -44,13 +44,13 @@ export class FileBody implements AsyncIterable<Buffer> {
     });
   }
 
-  get isClosed(): boolean {
+  get #isClosed(): boolean {
     return this.#closed.signal.aborted;
   }
 
   /** Calls `then` when it has been read to its end, has failed, or was destroyed: at once if that is so already. */
   whenClosed(then: () => void): void {
-    if (this.isClosed) then();
+    if (this.#isClosed) then();
     else this.#closed.signal.addEventListener('abort', then, { once: true });
   }
 
@@ -89,7 +89,7 @@ export class FileBody implements AsyncIterable<Buffer> {
   }
 
   #came(piece: Buffer, now: number): void {
-    if (this.isClosed || piece.length === 0) return;
+    if (this.#isClosed || piece.length === 0) return;
     this.#lastAt = now;
     this.#waiting.push(piece);
     this.#waitingBytes += piece.length;
@@ -110,7 +110,7 @@ export class FileBody implements AsyncIterable<Buffer> {
   }
 
   #close(): void {
-    if (this.isClosed) return;
+    if (this.#isClosed) return;
     this.#closed.abort(DONE);
     drop(this.#source);
   }

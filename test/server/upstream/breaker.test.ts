@@ -204,24 +204,30 @@ test('two pages that time out open it', async (t) => {
   }
 });
 
+/** A place where a process keeps its state for the next. */
+function keptState() {
+  let state: SavedHealth | undefined;
+  const keeping = {
+    loadState: async () => state,
+    saveState: async (next: SavedHealth) => {
+      await turn();
+      state = next;
+    },
+  };
+  return { keeping, saved: () => state };
+}
+
 test('its state outlives the process: a restart in an outage begins open and probes at once', async (t) => {
   const up = await fakeUpstream(t);
   up.project('demo').add(wheel);
-  let saved: SavedHealth | undefined;
-  const keeping = {
-    loadState: async () => saved,
-    saveState: async (state: SavedHealth) => {
-      await turn();
-      saved = state;
-    },
-  };
+  const { keeping, saved } = keptState();
   const first = await anUpstream(t, up.url, keeping);
   await first.upstream.page(DEMO);
   await up.refuse();
   for (let i = 0; i < 3; i += 1) await fail(first.upstream, `p${i}`);
   const before = first.upstream.health();
   await first.upstream.stop();
-  assert.equal(saved?.state, 'open');
+  assert.equal(saved()?.state, 'open');
   const { upstream, clock } = await anUpstream(t, up.url, { ...keeping, clock: first.clock });
   const { retryAfter: _, ...kept } = before;
   assert.deepEqual(upstream.health(), { ...kept, retryAfter: 1 });
@@ -231,19 +237,13 @@ test('its state outlives the process: a restart in an outage begins open and pro
   upstream.start();
   await until(upstream, 'closed', clock);
   await upstream.stop();
-  assert.equal(saved?.state, 'closed');
+  assert.equal(saved()?.state, 'closed');
 });
 
 test('when it answered last is known after a restart, though nothing has changed', async (t) => {
   const up = await fakeUpstream(t);
   up.project('demo').add(wheel);
-  let saved: SavedHealth | undefined;
-  const keeping = {
-    loadState: async () => saved,
-    saveState: async (state: SavedHealth) => {
-      saved = state;
-    },
-  };
+  const { keeping } = keptState();
   const first = await anUpstream(t, up.url, keeping);
   await first.upstream.page(DEMO);
   const { lastSuccessAt } = first.upstream.health();
