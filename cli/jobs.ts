@@ -9,13 +9,10 @@ interface Options extends ServerOptions {
   readonly json?: true;
 }
 
-/** `stormcellar jobs [show|follow|cancel]`: what the server does in the background. */
+/** `stormcellar jobs [list|show|follow|cancel]`: what the server does in the background. */
 export function jobsCommand(): Command {
-  const command = withServer(new Command('jobs'))
-    .description('Jobs of the server, newest first.')
-    .option('--state <state>', 'only queued, running, succeeded, failed or cancelled ones')
-    .option('--json', 'print as JSON')
-    .action(list);
+  const command = listing(new Command('jobs')).description('Jobs of the server, newest first.');
+  command.addCommand(listing(new Command('list')).description('The same as "jobs" alone.'));
   command.addCommand(
     withServer(new Command('show'))
       .description('Show a job, and what came of each thing that it had to do.')
@@ -38,6 +35,13 @@ export function jobsCommand(): Command {
       .action(cancel),
   );
   return command;
+}
+
+function listing(command: Command): Command {
+  return withServer(command)
+    .option('--state <state>', 'only queued, running, succeeded, failed or cancelled ones')
+    .option('--json', 'print as JSON')
+    .action(list);
 }
 
 async function list(options: Options & { readonly state?: string }): Promise<void> {

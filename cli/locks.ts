@@ -27,12 +27,13 @@ interface LockView {
   readonly versions?: readonly { readonly version: string; readonly keptAt: string; readonly keptBy: string }[];
 }
 
-/** `stormcellar locks [show|get|drop]`: locks that the server keeps. */
+/** `stormcellar locks [list|show|get|drop]`: locks that the server keeps. */
 export function locksCommand(): Command {
-  const command = withServer(new Command('locks'))
-    .description('Locks that are kept (mirror --keep), and since when each is ready or not.')
-    .option('--json', 'print as JSON')
-    .action(list);
+  const listing = (command: Command): Command => withServer(command).option('--json', 'print as JSON').action(list);
+  const command = listing(new Command('locks')).description(
+    'Locks that are kept (mirror --keep), and since when each is ready or not.',
+  );
+  command.addCommand(listing(new Command('list')).description('The same as "locks" alone.'));
   command.addCommand(
     withServer(new Command('show'))
       .description('Show one: what is missing, and every text it has had.')

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { CommandFailure } from './failure.ts';
+import { takeOptionsBefore } from './options-before.ts';
 
 /**
  * Runs the command line and sets the exit code: 0 done, 1 failed, 2 wrong usage or configuration. Never throws. A command is a
@@ -19,6 +20,7 @@ export async function main(argv: readonly string[], version: string): Promise<vo
     for (const command of commands(async () => (await import('../server/compose-move.ts')).moveCellar)) {
       program.addCommand(command);
     }
+    takeOptionsBefore(program);
   }
   for (const command of withSubcommands(program)) {
     command.exitOverride().showHelpAfterError('(--help says more)');

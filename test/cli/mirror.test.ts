@@ -71,6 +71,26 @@ test('what cannot be had is named, with exit code 1; wrong use has 2', async (t)
   // Options behind a subcommand are the subcommand's.
   const asked = ['jobs', 'show', id, '--json', '--server', app.url, '--token', app.token];
   assert.equal((JSON.parse((await runCli(asked)).stdout) as { id: string }).id, id);
+  // And those before it count for it, wherever they stand.
+  for (const before of [
+    ['--server', app.url, '--token', app.token, 'jobs', 'show'],
+    ['jobs', '--server', app.url, '--token', app.token, 'show'],
+  ]) {
+    assert.equal((JSON.parse((await runCli([...before, id, '--json'])).stdout) as { id: string }).id, id);
+  }
+  const listed = JSON.parse((await cli('jobs', '--json', 'list', '--state', 'failed')).stdout) as { id: string }[];
+  assert.deepEqual(
+    listed.map((job) => job.id),
+    [id],
+  );
+  assert.match((await cli('locks', 'list')).stdout, /^NAME +READY/);
+  for (const wrong of [
+    ['jobs', '--state', 'failed', 'show', id],
+    ['--server', app.url, 'config', 'check'],
+  ]) {
+    const { status, stderr } = await cli(...wrong);
+    assert.deepEqual([status, /error: option '--\S+' is not for '/.test(stderr)], [2, true], stderr);
+  }
   const over = JSON.parse((await cli('jobs', 'cancel', id, '--json')).stdout) as { id: string; state: string }[];
   assert.deepEqual([over[0]?.id, over[0]?.state], [id, 'failed']);
   assert.equal((await cli('mirror', '-r', join(dir, 'none.txt'))).status, 2);
