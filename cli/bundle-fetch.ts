@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, rename, stat, unlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, type ServerOptions } from './client.ts';
 import { CommandFailure } from './failure.ts';
@@ -23,13 +23,26 @@ interface Wanted {
 
 const ATTEMPTS = 4;
 
-/** `APP`, `APP@CHANNEL`, `APP==VERSION` (also `APP VERSION` apart) as a path below `/bundles/`. Throws `CommandFailure`. */
-export function referencePath(reference: string): string {
-  const [, app = '', separator, rest = ''] = /^([^@=\s]+)(?:(@|==)([^@=\s]+))?$/.exec(reference) ?? [];
-  if (app === '') throw new CommandFailure(`Expected APP, APP@CHANNEL or APP==VERSION, not "${reference}".`, 2);
-  const what = separator === '==' ? rest : `@${separator === undefined ? 'latest' : rest}`;
-  return `/bundles/${encodeURIComponent(app)}/${encodeURIComponent(what)}`;
+/** How a version may be named on the command line. */
+export const REFERENCE = 'APP (its latest version), APP@CHANNEL, APP@VERSION or APP==VERSION';
+
+/** What `REFERENCE` names, as the server shows it. A channel goes before a version of the same name. Throws `CommandFailure`. */
+export async function findVersion<T>(client: Client, reference: string): Promise<T> {
+  const [, app = '', separator, rest = 'latest'] = /^([^@=\s]+)(?:(@|==)([^@=\s]+))?$/.exec(reference) ?? [];
+  if (app === '') throw new CommandFailure(`Expected ${REFERENCE}, not "${reference}".`, 2);
+  const path = (what: string): string => `/bundles/${encodeURIComponent(app)}/${encodeURIComponent(what)}`;
+  if (separator === '==') return await client.json<T>(path(rest));
+  for (const what of [`@${rest}`, rest]) {
+    const found = await client.send(path(what), { accept: NO_SUCH });
+    if (found.ok) return (await found.json()) as T;
+    await found.body?.cancel();
+  }
+  // Neither: what the server says of the channel is told.
+  return await client.json<T>(path(`@${rest}`));
 }
+
+// 400: it cannot be a name of this kind.
+const NO_SUCH = [400, 404];
 
 /**
  * `stormcellar bundle fetch`: the file appears under its name only when its digest is right; what has arrived of it stays in
@@ -37,7 +50,7 @@ export function referencePath(reference: string): string {
  */
 export async function fetchBundle(reference: string, options: FetchOptions): Promise<void> {
   const client = new Client(options);
-  const wanted = await client.json<Wanted>(referencePath(reference));
+  const wanted = await findVersion<Wanted>(client, reference);
   const target = await targetOf(options.output, wanted.filename);
   const isThere = (await digestOf(target)) === wanted.sha256;
   if (!isThere) await download(client, wanted, target);
@@ -58,7 +71,9 @@ async function targetOf(output: string | undefined, filename: string): Promise<s
   }
   if (output === undefined) return name;
   const found = await stat(output).catch(() => undefined);
-  return found?.isDirectory() === true ? join(output, name) : output;
+  const target = output.endsWith('/') || found?.isDirectory() === true ? join(output, name) : output;
+  await mkdir(dirname(target), { recursive: true });
+  return target;
 }
 
 async function download(client: Client, wanted: Wanted, target: string): Promise<void> {

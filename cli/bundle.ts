@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { type FetchOptions, fetchBundle, referencePath } from './bundle-fetch.ts';
+import { type FetchOptions, fetchBundle, findVersion, REFERENCE } from './bundle-fetch.ts';
 import { type PushOptions, push } from './bundle-push.ts';
 import { Client, type ServerOptions, withServer } from './client.ts';
 import { CommandFailure } from './failure.ts';
@@ -67,11 +67,9 @@ export function bundleCommand(): Command {
     .option('--force', 'promote although another channel comes first (admins)')
     .action((file: string, options: PushOptions) => push(file, options));
   add('list', 'List applications, or the versions of one, newest first.').argument('[app]').action(list);
-  add('show', 'Show a version: what it is, and what is inside.')
-    .argument('<reference>', 'APP, APP@CHANNEL or APP==VERSION')
-    .action(show);
+  add('show', 'Show a version: what it is, and what is inside.').argument('<reference>', REFERENCE).action(show);
   add('fetch', 'Download and verify. Goes on where an earlier call broke off.')
-    .argument('<reference>', 'APP, APP@CHANNEL or APP==VERSION')
+    .argument('<reference>', REFERENCE)
     .option('-o, --output <file>', 'file or folder (default: its own name, here)')
     .action((reference: string, options: FetchOptions) => fetchBundle(reference, options));
   add('promote', 'Point a channel to a version.')
@@ -133,7 +131,7 @@ async function list(app: string | undefined, options: Options): Promise<void> {
 
 async function show(reference: string, options: Options): Promise<void> {
   const client = new Client(options);
-  const found = await client.json<VersionView>(referencePath(reference));
+  const found = await findVersion<VersionView>(client, reference);
   const version = await client.json<VersionView>(`/bundles/${found.app}/${encodeURIComponent(found.version)}`);
   if (options.json) return printJson(version);
   const lines: [string, string | null][] = [

@@ -79,6 +79,14 @@ test('a fetched file appears only when it is right, and a broken download is gon
   assert.equal(fetched.stdout, `${target}\n`);
   assert.deepEqual(await readFile(target), bytes);
   assert.match((await bundle('fetch', 'my-app', '-o', out)).stderr, /was here already/);
+  // A version behind an @, as long as no channel has its name; folders that are not there yet are made.
+  assert.match((await bundle('show', 'my-app@0.1')).stdout, /\nversion +0\.1\n/);
+  const made = join(dir, 'made', 'here');
+  assert.equal((await bundle('fetch', 'my-app@0.1', '-o', `${made}/`)).stdout, `${join(made, 'my-app-0.1.tar.gz')}\n`);
+  assert.match(
+    (await bundle('fetch', 'my-app@0.9', '-o', out)).stderr,
+    /^Channel not found: my-app has no channel 0\.9/,
+  );
 
   const resumed = join(out, 'resumed');
   await writeFile(`${resumed}.part`, bytes.subarray(0, 1000));
