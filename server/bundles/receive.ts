@@ -1,7 +1,7 @@
 import type { Spooled } from '../../storage/blob-store.ts';
-import { giveStep, STEP_BYTES, takeShared } from '../../storage/buffer-pool.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { DigestMismatchError } from '../../storage/errors.ts';
+import { fillSpool } from '../../storage/fill-spool.ts';
 import { Spool } from '../../storage/spool.ts';
 import { Problem } from '../problem.ts';
 import type { ArchiveReader } from './archive-reader.ts';
@@ -29,9 +29,6 @@ export interface ReceiveOptions {
   readonly expected?: Digest | undefined;
 }
 
-// Blocks that are hashed and written while the next is filled.
-const AHEAD = 8;
-
 /**
  * Takes in an archive: to a spool, hashed on the way, looked into while it arrives. Throws `digest-mismatch`,
  * `malformed-request` for an empty body, `storage-full`, what the spool throws, and what `body` fails with; then nothing is left.
@@ -43,7 +40,7 @@ export async function receiveArchive(
   const spool = await Spool.create(spoolDir, { maxBytes });
   const reading = await reader.begin(spool.path, { filename, isAwaited });
   try {
-    await fill(spool, body, (size) => {
+    await fillSpool(spool, body, (size) => {
       // The length need not have been announced.
       if (size > spare) throw noRoom();
       reading.grown(size);
@@ -56,42 +53,6 @@ export async function receiveArchive(
     reading.abandon();
     await spool.discard();
     throw translated(error);
-  }
-}
-
-/**
- * Writes everything, in blocks that the thread which writes large files can be shown: a socket gives a quarter of one at most. The next are
- * taken from `body` while the last are written.
- */
-async function fill(spool: Spool, body: AsyncIterable<Uint8Array>, onGrowth: (size: number) => void): Promise<void> {
-  const underWay: Promise<void>[] = [];
-  let block: Buffer | undefined;
-  let filled = 0;
-  const flush = (): void => {
-    if (block === undefined) return;
-    const bytes = block;
-    const written = spool.write(bytes.subarray(0, filled)).then(() => onGrowth(spool.size));
-    underWay.push(written.finally(() => giveStep(bytes)));
-    underWay.at(-1)?.catch(() => {}); // awaited before there are too many, or at the end
-    block = undefined;
-    filled = 0;
-  };
-  try {
-    for await (const chunk of body) {
-      for (let at = 0; at < chunk.length; ) {
-        if (block === undefined && underWay.length === AHEAD) await underWay.shift();
-        block ??= takeShared(STEP_BYTES);
-        const step = Math.min(block.length - filled, chunk.length - at);
-        block.set(chunk.subarray(at, at + step), filled);
-        filled += step;
-        at += step;
-        if (filled === block.length) flush();
-      }
-    }
-    flush();
-    await Promise.all(underWay);
-  } finally {
-    if (block !== undefined) giveStep(block);
   }
 }
 

@@ -3,6 +3,8 @@ import type { Readable, Writable } from 'node:stream';
 import type { Request, Response } from 'express';
 import multer, { MulterError, type StorageEngine } from 'multer';
 import type { Spooled } from '../../storage/blob-store.ts';
+import { fillSpool } from '../../storage/fill-spool.ts';
+import { freePiece } from '../../storage/free-piece.ts';
 import { Spool } from '../../storage/spool.ts';
 import { type ExtraHash, SpoolHashes } from '../../storage/spool-hashes.ts';
 import { Problem } from '../problem.ts';
@@ -181,14 +183,16 @@ class FormReader {
     this.#filename = filename;
     const spool = await Spool.create(spoolDir, { maxBytes: maxFileBytes, extraHash: wantedHashes(this.#fields) });
     this.#spool = spool;
-    let written = Promise.resolve();
-    for await (const chunk of content) {
-      // One piece is written while the next arrives.
-      await written;
-      written = spool.write(chunk as Buffer);
-    }
-    await written;
+    await fillSpool(spool, piecesOf(content));
     this.#spooled = await spool.finish();
+  }
+}
+
+/** Its pieces, each good until the next is asked for: the parser keeps nothing of one that it has handed out whole. */
+async function* piecesOf(content: Readable): AsyncGenerator<Buffer> {
+  for await (const piece of content) {
+    yield piece as Buffer;
+    freePiece(piece as Buffer);
   }
 }
 

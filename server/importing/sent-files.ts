@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Digest, parseDigest } from '../../storage/digest.ts';
 import { DigestMismatchError, SpoolLimitError } from '../../storage/errors.ts';
+import { fillSpool } from '../../storage/fill-spool.ts';
 import { Spool } from '../../storage/spool.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findHostedFile } from '../catalog/hosted.ts';
@@ -108,7 +109,7 @@ export class SentFiles {
     const { repository } = JSON.parse(job.input) as FilesImport;
     const spool = await Spool.create(this.#parts.spoolDir, { maxBytes: this.#parts.maxBytes });
     try {
-      for await (const chunk of body) await spool.write(chunk);
+      await fillSpool(spool, body);
       const { uploadTime, project } = item.detail;
       const spooled = await spool.finish(parseDigest(String(item.detail.sha256)));
       const outcome = await this.#parts.publish({

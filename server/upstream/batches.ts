@@ -1,4 +1,5 @@
 import { giveStep, takeShared } from '../../storage/buffer-pool.ts';
+import { freePiece } from '../../storage/free-piece.ts';
 
 interface Batch {
   readonly buffer: Buffer;
@@ -23,18 +24,9 @@ export async function inBatches(
       if (batches.isFull && !(await batches.room())) return false;
       at += batches.add(chunk, at);
     }
-    release(chunk);
+    freePiece(chunk);
   }
   return batches.end();
-}
-
-/**
- * Frees what a socket was read into, if all of it is this piece. The collector sees only the small object in front of it, and lets
- * a hundred megabytes of such pieces pile up before it comes.
- */
-function release(chunk: Buffer): void {
-  const { buffer } = chunk;
-  if (buffer instanceof ArrayBuffer && chunk.length === buffer.byteLength) buffer.transfer(0);
 }
 
 /** Bytes that wait to be written, in buffers that are used again: the source's own are free as soon as they are copied. */

@@ -111,7 +111,7 @@ export function typeArrows(area: string): readonly string[] {
 
 /** The files of `storage/` that are not a backend. */
 function bytes(): string[] {
-  return ['buffer-pool', 'digest', 'errors', 'spool', 'spool-hashes', 'start-thread'].map(
+  return ['buffer-pool', 'digest', 'errors', 'fill-spool', 'free-piece', 'spool', 'spool-hashes', 'start-thread'].map(
     (name) => `storage/${name}.ts`,
   );
 }
