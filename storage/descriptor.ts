@@ -60,7 +60,13 @@ export class Descriptor {
     });
   }
 
-  sync(): Promise<void> {
-    return promisify(fs.fdatasync)(this.fd);
+  /** Makes what was written durable. */
+  async sync(): Promise<void> {
+    this.retain();
+    try {
+      await promisify(fs.fdatasync)(this.fd);
+    } finally {
+      this.release();
+    }
   }
 }

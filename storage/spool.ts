@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Spooled } from './blob-store.ts';
 import { Descriptor } from './descriptor.ts';
 import type { Digest } from './digest.ts';
+import { EarlySync } from './early-sync.ts';
 import { DigestMismatchError, SpoolGoneError, SpoolLimitError } from './errors.ts';
 import { codeOf, fileError } from './file-errors.ts';
 import { type ByteSource, type OpenRange, readBytes, type Sent, sendBytes } from './send-bytes.ts';
@@ -30,6 +31,7 @@ export class Spool {
   readonly path: string;
   readonly #file: Descriptor;
   readonly #writer: SpoolWriter;
+  readonly #early: EarlySync;
   readonly #maxBytes: number;
   #size = 0;
   #state: 'writing' | 'finished' | 'discarded' = 'writing';
@@ -42,6 +44,7 @@ export class Spool {
     this.path = path;
     this.#file = file;
     this.#writer = writer;
+    this.#early = new EarlySync(file);
     this.#maxBytes = maxBytes;
   }
 
@@ -94,6 +97,7 @@ export class Spool {
       throw fileError('writing a spool', error);
     }
     this.#size += chunk.length;
+    this.#early.grown(this.#size);
     this.#wake();
   }
 
@@ -134,6 +138,7 @@ export class Spool {
 
   async #sync(): Promise<void> {
     try {
+      await this.#early.settled();
       await this.#file.sync();
     } catch (error) {
       throw fileError('syncing a spool', error);
