@@ -61,6 +61,10 @@ export function putWords(req: Request): UploadWords {
   for (const [field, name] of Object.entries(NAMES)) {
     const { query, headers } = req;
     const inHeaders = [`x-stormcellar-${name}`, `x-${name}`, name].map((header) => one(headers[header]));
+    for (const key of [name, field]) {
+      if (query[key] === undefined || typeof query[key] === 'string') continue;
+      throw new Problem('malformed-request', `The query says ${key} more than once, or in parts.`);
+    }
     const value = one(query[name]) ?? one(query[field]) ?? inHeaders.find((text) => text !== undefined);
     if (value !== undefined) said[field] = value;
   }

@@ -22,12 +22,15 @@ export interface BundleRouteParts {
   readonly isPublic: boolean;
 }
 
+type OfVersion = Request<{ app: string; reference: string }>;
+
 const MAX_APPS = 200;
 const MAX_VERSIONS = 500;
 
 /** Reading bundles: `/bundles/…`, archives included. */
 export function bundleRoutes({ bundles, access, blobs, isPublic }: BundleRouteParts): Router {
-  const router = Router();
+  // A file may be named LOCK.
+  const router = Router({ caseSensitive: true });
   const mayRead = (req: Request, name: string) =>
     access.authorize(contextOf(req).principal, 'read', { kind: 'app', name });
 
@@ -88,31 +91,39 @@ export function bundleRoutes({ bundles, access, blobs, isPublic }: BundleRoutePa
     }
   });
 
-  router.get('/bundles/:app/:reference/:what', async (req, res) => {
-    const { app, reference, what } = req.params;
+  /** The version that an address names, for who may read it. */
+  const named = async (req: OfVersion): Promise<{ version: BundleVersion; isFixed: boolean }> => {
+    const { app, reference } = req.params;
     mayRead(req, app);
     const parsed = parseReference(reference);
-    const version = await bundles.resolve(parseAppName(app), parsed);
-    switch (what) {
-      case 'sbom':
-        await sendSbom(bundles, version, res);
-        return;
-      case 'sha256':
-        // As `sha256sum -c` reads it.
-        res.type('text/plain').send(`${version.digest}  ${version.filename}\n`);
-        return;
-      case 'lock':
-        await sendLock(bundles, version, res);
-        return;
-      case 'download':
-        await send(req, res, { version, isFixed: 'version' in parsed });
-        return;
-      default:
-        if (parseBundleFilename(what) !== version.filename) {
-          throw new Problem('file-not-found', `Version ${version.version} of ${app} has no file of this name.`);
-        }
-        await send(req, res, { version, isFixed: 'version' in parsed });
+    return { version: await bundles.resolve(parseAppName(app), parsed), isFixed: 'version' in parsed };
+  };
+
+  // No file is ever stored under one of these words; each is an address of its own, so that `Allow` says what it takes.
+  router.get('/bundles/:app/:reference/sbom', async (req: OfVersion, res) => {
+    await sendSbom(bundles, (await named(req)).version, res);
+  });
+
+  router.get('/bundles/:app/:reference/sha256', async (req: OfVersion, res) => {
+    const { version } = await named(req);
+    // As `sha256sum -c` reads it.
+    res.type('text/plain').send(`${version.digest}  ${version.filename}\n`);
+  });
+
+  router.get('/bundles/:app/:reference/lock', async (req: OfVersion, res) => {
+    await sendLock(bundles, (await named(req)).version, res);
+  });
+
+  router.get('/bundles/:app/:reference/download', async (req: OfVersion, res) => {
+    await send(req, res, await named(req));
+  });
+
+  router.get('/bundles/:app/:reference/:filename', async (req: OfVersion & Request<{ filename: string }>, res) => {
+    const { version, isFixed } = await named(req);
+    if (parseBundleFilename(req.params.filename) !== version.filename) {
+      throw new Problem('file-not-found', `Version ${version.version} of ${version.app} has no file of this name.`);
     }
+    await send(req, res, { version, isFixed });
   });
 
   async function send(

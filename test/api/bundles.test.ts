@@ -336,6 +336,8 @@ test('bad names and bad requests are the caller’s fault, always', async (t) =>
     ['/bundles/myapp/2/%2e%2e%2fa', { method: 'PUT', body: 'x' }],
     ['/bundles/myapp/2/f?build-url=javascript:x', { method: 'PUT', body: 'x' }],
     ['/bundles/myapp/2/f?channel=No', { method: 'PUT', body: 'x' }],
+    ['/bundles/myapp/2/f?commit=a&commit=b', { method: 'PUT', body: 'x' }],
+    ['/bundles/myapp/2/f?channel=a&channel=b', { method: 'PUT', body: 'x' }],
     ['/bundles/myapp/channels/latest', { method: 'PUT', body: '{"version":"1"}' }],
     ['/bundles/myapp/channels/prod', { method: 'PUT', body: '{' }],
     ['/bundles/myapp/channels/prod', { method: 'PUT', body: '{}' }],
