@@ -7,6 +7,7 @@ import type { Clock } from './clock.ts';
 import { hostedRepositoryOf, uploadsOf } from './compose-uploads.ts';
 import { userAgentOf } from './compose-upstreams.ts';
 import type { Config } from './config/schema.ts';
+import type { AcceptedJob } from './http/accepted-job.ts';
 import { importRoutes } from './http/import-routes.ts';
 import { Imports } from './importing/imports.ts';
 import { SentFiles } from './importing/sent-files.ts';
@@ -20,7 +21,11 @@ import type { ProxySettings } from './upstream/proxy.ts';
 export interface ComposedImporting {
   readonly handlers: ImportHandlers;
   /** Beside the other authenticated ones. */
-  routers(parts: { readonly jobs: Jobs; readonly access: Authorizer }): readonly Router[];
+  routers(parts: {
+    readonly jobs: Jobs;
+    readonly access: Authorizer;
+    readonly accepted: AcceptedJob;
+  }): readonly Router[];
 }
 
 /** Everything of imports: services, their jobs and their routes. */
@@ -54,7 +59,7 @@ export function composeImporting(
   });
   return {
     handlers: importHandlers({ imports, catalog }),
-    routers: ({ jobs, access }) => {
+    routers: ({ jobs, access, accepted }) => {
       const sent = new SentFiles({
         ...common,
         spareBytes: () => blobs.spareBytes(),
@@ -63,7 +68,7 @@ export function composeImporting(
       });
       return [
         importRoutes({
-          ...{ imports, sent, jobs, access },
+          ...{ imports, sent, jobs, access, accepted },
           repositoryOf: (name) => hostedRepositoryOf(config, name ?? config.defaultIndex),
           maxFileBytes: limits.uploadBytes,
         }),

@@ -6,6 +6,7 @@ import type { BlobKeeper } from './blob-keeper.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
+import type { AcceptedJob } from './http/accepted-job.ts';
 import { jobRoutes } from './http/job-routes.ts';
 import { lockRoutes } from './http/lock-routes.ts';
 import { mirrorRoutes } from './http/mirror-routes.ts';
@@ -34,6 +35,7 @@ export interface ComposedMirroring {
   routers(parts: {
     readonly jobs: Jobs;
     readonly access: Authorizer;
+    readonly accepted: AcceptedJob;
     readonly originOf: (req: Request) => string;
   }): readonly Router[];
   /** Ends streams that would last as long as a job. */
@@ -89,8 +91,8 @@ export async function composeMirroring(
   const closing = new AbortController();
   return {
     handlers: lockHandlers({ catalog, clock, orders, mirror, fetchText, notify: config.notify }),
-    routers: ({ jobs, access, originOf }) => [
-      mirrorRoutes({ orders, rewriter, jobs, access, originOf, maxLockBytes }),
+    routers: ({ jobs, access, accepted, originOf }) => [
+      mirrorRoutes({ orders, rewriter, jobs, access, accepted, originOf, maxLockBytes }),
       jobRoutes({ jobs, access, closing: closing.signal }),
       lockRoutes({ locks: new KeptLocks({ catalog, clock }), access }),
       sourceRoutes({

@@ -27,6 +27,7 @@ import { composeMirroring } from './compose-mirroring.ts';
 import { composeUploads } from './compose-uploads.ts';
 import { composeUpstreams } from './compose-upstreams.ts';
 import type { Config } from './config/schema.ts';
+import { acceptedJob } from './http/accepted-job.ts';
 import { createHttpApp } from './http/app.ts';
 import { authenticate } from './http/authenticate.ts';
 import { browseRoutes } from './http/browse-routes.ts';
@@ -206,6 +207,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     const { protocol, host } = forwarded(req);
     return config.publicUrl ?? `${protocol}://${host ?? `${config.listen.host}:${config.listen.port}`}`;
   };
+  const accepted = acceptedJob(work.jobs, config.publicUrl);
   const pages = new Pages({ maxBytes: config.limits.pageCacheBytes });
   const handler = new IndexHandler({ pages, access, isPublic });
   const requests = new RequestsUnderWay();
@@ -237,9 +239,9 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       eventRoutes({ audit: new AuditTrail({ catalog }), access }),
       ...applications.routers,
       ...composeUploads(config, { catalog, blobs, keeper, access, clock, spoolDir, handler, index }).routers,
-      maintenanceRoutes({ jobs: work.jobs, access }),
-      ...mirroring.routers({ jobs: work.jobs, access, originOf }),
-      ...importing.routers({ jobs: work.jobs, access }),
+      maintenanceRoutes({ jobs: work.jobs, access, accepted }),
+      ...mirroring.routers({ jobs: work.jobs, access, accepted, originOf }),
+      ...importing.routers({ jobs: work.jobs, access, accepted }),
       readOnlyRoutes({ mode: readOnly, access }),
       problemRoutes(),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),

@@ -6,6 +6,7 @@ import type { Imports } from '../importing/imports.ts';
 import type { SentFiles } from '../importing/sent-files.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { Problem } from '../problem.ts';
+import type { AcceptedJob } from './accepted-job.ts';
 import { actorOf, contextOf } from './request-context.ts';
 import { validated } from './validate.ts';
 import { wholeBodyOf } from './whole-body.ts';
@@ -55,12 +56,13 @@ export function importRoutes(parts: {
   readonly sent: SentFiles;
   readonly jobs: Jobs;
   readonly access: Authorizer;
+  readonly accepted: AcceptedJob;
   /** The hosted repository of an index. Throws `index-not-found`, `not-hosted`. */
   readonly repositoryOf: (index: string | undefined) => string;
   /** Of one file. */
   readonly maxFileBytes: number;
 }): Router {
-  const { imports, sent, jobs, access, repositoryOf, maxFileBytes } = parts;
+  const { imports, sent, jobs, access, accepted, repositoryOf, maxFileBytes } = parts;
   const router = Router();
   // Before any body is read.
   router.use('/admin/import', (req, res, next) => {
@@ -82,8 +84,7 @@ export function importRoutes(parts: {
       id = await imports.order(credentials === undefined ? source : { ...source, login: credentials }, actor);
       jobs.wake();
     }
-    const { state } = await jobs.get(id);
-    res.status(202).location(`/admin/jobs/${id}`).json({ id, state });
+    await accepted(res, id);
   });
   router.put('/admin/import/:id/files/:filename', async (req: OfFile, res) => {
     const { id, filename } = req.params;

@@ -98,6 +98,8 @@ function fromQuery(req: Request, content: string): unknown {
       'The query must say which file this is, such as ?name=requirements.txt: its name tells the format.',
     );
   }
+  // Of nothing at all everything would be here, and a drill would prove what nobody asked.
+  if (content === '') throw new Problem('malformed-request', 'The body is empty: it must be the text of the lock.');
   const { name, index, target, targets, sdists, keep } = validated(query, req.query);
   const all = [...(target ?? []), ...(targets ?? [])].flatMap((each) => each.split(',')).filter((each) => each !== '');
   return {

@@ -4,6 +4,7 @@ import type { Authorizer } from '../access/authorizer.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { LockOrders } from '../mirroring/lock-orders.ts';
 import type { LockRewriter } from '../mirroring/lock-rewriter.ts';
+import type { AcceptedJob } from './accepted-job.ts';
 import { lockBody, lockOrder } from './lock-request.ts';
 import { actorOf, contextOf } from './request-context.ts';
 import { sendLock } from './send-lock.ts';
@@ -21,9 +22,10 @@ export function mirrorRoutes(parts: {
   readonly jobs: Jobs;
   readonly access: Authorizer;
   readonly originOf: (req: Request) => string;
+  readonly accepted: AcceptedJob;
   readonly maxLockBytes: number;
 }): Router {
-  const { orders, rewriter, jobs, access, originOf, maxLockBytes } = parts;
+  const { orders, rewriter, jobs, access, originOf, accepted, maxLockBytes } = parts;
   const router = Router();
   const body = lockBody(maxLockBytes);
   // Before any body is read.
@@ -35,8 +37,7 @@ export function mirrorRoutes(parts: {
   router.post('/admin/mirror', body, async (req, res) => {
     const id = await orders.mirror(lockOrder(req, maxLockBytes), actorOf(req));
     jobs.wake();
-    const { state } = await jobs.get(id);
-    res.status(202).location(`/admin/jobs/${id}`).json({ id, state });
+    await accepted(res, id);
   });
   router.post('/admin/drill', body, async (req, res) => {
     res.json(await orders.drill(lockOrder(req, maxLockBytes)));

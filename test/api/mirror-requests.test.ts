@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { A1, B1, lockOf, pins, mirrorWorld as world } from '../support/mirror-world.ts';
 import { finished, type JobAnswer, mirror, post } from '../support/mirroring.ts';
+import { testApp } from '../support/test-app.ts';
 
 describe('jobs', () => {
   test('can be listed, looked at, followed and given up', async (t) => {
@@ -53,7 +54,32 @@ describe('jobs', () => {
   });
 });
 
+test('Location of a job has the path of publicUrl before it', async (t) => {
+  for (const [publicUrl, prefix] of [
+    [null, ''],
+    ['https://cellar.example', ''],
+    ['https://cellar.example/py/', '/py'],
+  ]) {
+    const app = await testApp(t, { config: { publicUrl } });
+    for (const path of ['/admin/mirror', '/admin/gc', '/admin/import']) {
+      const body = path === '/admin/import' ? { simple: 'https://index.example/simple/' } : lockOf('');
+      const answer = await post(app, path, body);
+      const { id } = (await answer.json()) as { id: string };
+      assert.equal(answer.headers.get('location'), `${prefix}/admin/jobs/${id}`, path);
+    }
+  }
+});
+
 describe('bad input', () => {
+  test('no lock at all is none that is ready', async (t) => {
+    const { app } = await world(t);
+    for (const path of ['/admin/drill', '/admin/mirror']) {
+      const answer = await app.admin(`${path}?name=requirements.txt`, { method: 'POST' });
+      assert.equal(answer.status, 400, path);
+      assert.match(await answer.text(), /The body is empty/);
+    }
+  });
+
   const cases: readonly (readonly [why: string, path: string, type: string, body: string | Buffer, pattern: RegExp])[] =
     [
       ['no name', '/admin/mirror', 'text/plain', 'a==1', /name=requirements\.txt/],
