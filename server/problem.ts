@@ -42,6 +42,7 @@ export const PROBLEMS = {
   'version-in-use': { status: 409, title: 'A channel points to the version' },
   'contents-unknown': { status: 409, title: 'The contents are not known' },
   'channel-moved': { status: 412, title: 'The channel has moved' },
+  'precondition-failed': { status: 412, title: 'The file is another one' },
   'payload-too-large': { status: 413, title: 'Too large' },
   'range-not-satisfiable': { status: 416, title: 'The range is outside of the file' },
   'identity-refused': { status: 422, title: 'The identity token was refused' },

@@ -13,6 +13,12 @@ export function matchesEtag(header: string | undefined, etag: string): boolean {
   });
 }
 
+/** Does an `If-Match` header let this entity tag pass? Strong comparison (RFC 9110, 13.1.1). No header: yes. `etag` is with its quotes. */
+export function passesIfMatch(header: string | undefined, etag: string): boolean {
+  if (header === undefined || header.trim() === '*') return true;
+  return header.split(',').some((part) => part.trim() === etag);
+}
+
 /**
  * Does an `If-Range` header allow the range to be answered? A tag must be the same and strong, a date not before the last
  * change (RFC 9110, 13.1.5). No header: yes.

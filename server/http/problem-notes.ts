@@ -41,6 +41,7 @@ nothing-before             No promotion is left that could be taken back.
 version-in-use             A channel points to the version; promote another one first.
 contents-unknown           The archive could not be looked into, or is being read at this moment; the detail says which.
 channel-moved              Somebody has promoted another version since you looked. Look again, then decide.
+precondition-failed        If-Match names other bytes than the file has. Ask again without it, from the start.
 payload-too-large          The body is larger than this server takes (docs/configuration.md, limits).
 range-not-satisfiable      The range begins behind the end of the file; Content-Range tells its size.
 identity-refused           The identity token is not one that a configured issuer would give to a trusted publisher of ours.

@@ -3,7 +3,8 @@ import type { ByteRange } from '../../storage/blob-store.ts';
 /** `whole`: no range that we serve was asked for. `unsatisfiable`: answer 416. */
 export type RangeAnswer = ByteRange | 'whole' | 'unsatisfiable';
 
-const ONE_RANGE = /^bytes=\s*(\d{0,15})-(\d{0,15})\s*$/;
+// Units are case-insensitive. Numbers beyond what is exact are behind the end of every file all the same.
+const ONE_RANGE = /^bytes=\s*(\d*)-(\d*)\s*$/i;
 
 /**
  * What a `Range` header asks of a file of `size` bytes (RFC 9110, 14.2). Several ranges, other units and malformed headers are

@@ -3,7 +3,7 @@ import type { ByteRange } from '../../storage/blob-store.ts';
 import { Problem } from '../problem.ts';
 import type { Origin, ServedFile } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
-import { allowsRange, matchesEtag } from './conditional.ts';
+import { allowsRange, matchesEtag, passesIfMatch } from './conditional.ts';
 import { parseRange } from './range.ts';
 import { writeReadyHead } from './ready-head.ts';
 
@@ -21,7 +21,7 @@ const FOR_EVER = 'max-age=365000000, immutable, no-transform';
 
 /**
  * Answers with a file: 200, 206, 304, or 302 when the store lets the client fetch the bytes itself (GET only: pip's lazy wheel
- * does not follow a redirected HEAD). Never a `Content-Encoding`. Throws `range-not-satisfiable`, and what `file.open()` throws,
+ * does not follow a redirected HEAD). Never a `Content-Encoding`. Throws `precondition-failed`, `range-not-satisfiable`, and what `file.open()` throws,
  * while nothing is sent; a failure after the first byte destroys the connection, so that a short body never passes for the whole.
  */
 export async function sendFile(
@@ -36,6 +36,9 @@ export async function sendFile(
     const headers = [...fileHeaders(file, { etag, cache }, options), ...more];
     writeReadyHead(req, res, { status, headers, length, cache });
   };
+  if (etag !== undefined && !passesIfMatch(req.headers['if-match'], etag)) {
+    throw new Problem('precondition-failed', `The file is ${etag}, and If-Match names none of that.`);
+  }
   if (etag !== undefined && matchesEtag(req.headers['if-none-match'], etag)) {
     write(304, [], 0);
     res.end();

@@ -22,7 +22,9 @@ test('ranges (RFC 9110, 14.2; protocol trap 11)', () => {
     ['bytes=0-1,3-4', 10, 'whole'],
     ['bytes=-', 10, 'whole'],
     ['lines=0-3', 10, 'whole'],
-    ['bytes=99999999999999999999-', 10, 'whole'],
+    ['Bytes=0-3', 10, { start: 0, end: 3 }],
+    ['bytes=99999999999999999999-', 10, 'unsatisfiable'],
+    ['bytes=4-99999999999999999999', 10, { start: 4, end: 9 }],
   ];
   for (const [header, size, expected] of cases)
     assert.deepEqual(parseRange(header, size), expected, `${header} of ${size}`);
