@@ -85,7 +85,7 @@ export class TokenAuthorizer implements Authorizer {
     if (who.kind === 'anonymous') {
       throw new Problem('credentials-required', 'This needs a token: as the password of HTTP Basic, or as Bearer.');
     }
-    throw new Problem('forbidden', `This token does not allow it: ${needed(action, on)} is needed.`);
+    throw new Problem('forbidden', `This token does not allow it: ${needed(who, action, on)} is needed.`);
   }
 
   async #look(authorization: string, generation: number): Promise<Principal | undefined> {
@@ -131,7 +131,9 @@ function keyOf(authorization: string): string {
   return hash('sha256', authorization, 'base64');
 }
 
-function needed(action: Action, on: Resource): string {
-  if (on.kind === 'server') return `"${action}" without a limit to projects or apps`;
+function needed(who: Principal, action: Action, on: Resource): string {
+  // One thing at a time: who may not do it at all is not told of limits.
+  if (on.kind === 'server')
+    return who.can.includes(action) ? `"${action}" without a limit to projects or apps` : `"${action}"`;
   return `"${action}" on the ${on.kind} "${on.name}"`;
 }

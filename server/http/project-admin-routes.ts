@@ -18,7 +18,10 @@ const statusChange = z.strictObject({
   status: z.enum(PROJECT_STATUSES).nullable(),
   reason: sentence.optional(),
 });
-const yankChange = z.strictObject({ yanked: z.union([z.boolean(), sentence]) });
+// Of a text that is no reason it is said what is wrong with it; of anything else what is expected.
+const orReason = ({ input }: { readonly input?: unknown }) =>
+  typeof input === 'string' ? undefined : 'Expected true, false or a reason';
+const yankChange = z.strictObject({ yanked: z.union([z.boolean(), sentence], { error: orReason }) });
 
 type Params = { repository: string; project: string };
 

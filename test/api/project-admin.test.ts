@@ -170,6 +170,15 @@ describe('what admins do with projects', () => {
         `${method} ${path} ${JSON.stringify(body)}`.slice(0, 120),
       );
     }
+    for (const [yanked, told] of [
+      [1, /^\/yanked: Expected true, false or a reason$/],
+      ['a\nb', /^\/yanked: Control characters/],
+    ] as const) {
+      const headers = { 'content-type': 'application/json' };
+      const init = { method: 'PATCH', headers, body: JSON.stringify({ yanked }) };
+      const refused = await app.admin(`${PROJECT}/releases/1.0`, init);
+      assert.match(((await refused.json()) as { detail: string }).detail, told);
+    }
     assert.equal(await etag(app), before);
   });
 
