@@ -253,7 +253,7 @@ describe('uploads', () => {
     assert.equal(await status(basic('nonsense')), 401);
     assert.equal((await post(app, partsOf(WHEEL), { authorization: '' })).status, 401);
     assert.equal(await status(bearer(reader)), 403);
-    const told = await (await upload(app, WHEEL, {}, { authorization: bearer(reader) })).text();
+    const told = (await upload(app, WHEEL, {}, { authorization: bearer(reader) })).body.toString();
     assert.match(told, /allow it: "upload" is needed\.\n$/);
     assert.equal(await status(bearer(other)), 403);
     assert.equal(await status(basic(scoped)), 200);
