@@ -8,11 +8,14 @@ import { allowedMethods } from './allowed-methods.ts';
 import { sendProblem } from './problem-response.ts';
 import { beginContext } from './request-context.ts';
 import { requestLog } from './request-log.ts';
+import type { RequestsUnderWay } from './requests-under-way.ts';
 
 export interface AppParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Told of every request, from when it comes to the end of its answer. */
+  readonly requests: RequestsUnderWay;
   /** The client's address, of a trusted proxy's client when it says so. */
   readonly addressOf: (req: IncomingMessage) => string;
   /** Answers in front of Express, or says `false`. */
@@ -55,11 +58,17 @@ export function createHttpApp(parts: AppParts): RequestListener {
     sendProblem(req, res, error, { style: TEXT_ROUTE.test(req.originalUrl) ? 'text' : 'problem+json' });
   });
 
-  const { clock, log } = parts;
-  const logWhenDone = requestLog(parts);
+  const { clock, log, requests } = parts;
+  const logged = requestLog(parts);
+  // One for all: a function for each request is a good part of what a short answer costs.
+  function closed(this: ServerResponse): void {
+    requests.ended(this);
+    logged(this);
+  }
   return (req, res) => {
     const { id } = beginContext(req, { address: parts.addressOf(req), nowMs: clock.nowMs(), log });
-    logWhenDone(res);
+    requests.begin(res);
+    res.on('close', closed);
     if (req.headers.host === undefined && req.httpVersion !== '1.0') {
       // RFC 9112, 3.2
       sendProblem(req, res, new Problem('malformed-request', 'A header is missing: Host.'), { style: 'problem+json' });

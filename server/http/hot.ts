@@ -38,10 +38,12 @@ export function hotPath(parts: {
     if (match === null) return false;
     const name = match[1] as ProjectName;
     const filename = match[2];
+    const context = contextOf(req);
+    context.route = filename === undefined ? 'page' : 'file';
     try {
       const principal = access.known(req.headers.authorization);
       if (principal !== undefined) {
-        contextOf(req).principal = principal;
+        context.principal = principal;
         // Without a promise: to wait for what is there costs more than to send it.
         if (filename !== undefined) access.authorize(principal, 'read', { kind: 'project', name });
         else if (handler.pageNow(req, res, { index, view: VIEW, name })) return true;

@@ -13,6 +13,8 @@ export interface RequestContext {
   readonly log: Logger;
   /** Who asks; set by `authenticate`. */
   principal: Principal;
+  /** What the request counts as, where that is known without a look at its address. */
+  route: 'page' | 'file' | undefined;
   /** What was sent with a head that was ready-made: what Node then does not know, and the log tells. */
   sent: { readonly length: number; readonly cache: string | undefined } | undefined;
 }
@@ -36,6 +38,7 @@ export function beginContext(
     startedAt: parts.nowMs,
     log: parts.log,
     principal: ANONYMOUS,
+    route: undefined,
     sent: undefined,
   };
   (req as WithContext)[CONTEXT] = context;

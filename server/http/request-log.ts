@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
-import type { Logger } from '../log.ts';
+import { infoLines, type Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { contextOf } from './request-context.ts';
 
@@ -19,8 +19,7 @@ export function pathOf(req: IncomingMessage): string {
 }
 
 /**
- * What logs and counts a request when its answer has been sent or broken off: one line, without the query and without secrets. To be
- * called when the request comes.
+ * What logs and counts a request when its answer has been sent or broken off: one line, without the query and without secrets.
  */
 export function requestLog(parts: {
   readonly clock: Clock;
@@ -28,40 +27,36 @@ export function requestLog(parts: {
   readonly log: Logger;
 }): (res: ServerResponse) => void {
   const { clock, metrics } = parts;
-  // Looking for secrets costs more than the rest of the line, and every field of it is made here.
-  const log = parts.log.child({}, { redact: [] });
-
-  function closed(this: ServerResponse): void {
-    const { req } = this;
+  const writeLine = infoLines(parts.log);
+  return (res) => {
+    const { req } = res;
     const context = contextOf(req);
     const ms = clock.nowMs() - context.startedAt;
-    const status = this.headersSent ? this.statusCode : 499;
+    const status = res.headersSent ? res.statusCode : 499;
     const path = pathOf(req);
-    const { length, cache } = context.sent ?? sentBy(this);
-    const bytes = req.method === 'HEAD' || !this.writableFinished ? 0 : length;
+    const { length, cache } = context.sent ?? sentBy(res);
+    const isWhole = res.writableFinished;
+    const bytes = req.method === 'HEAD' || !isWhole ? 0 : length;
+    metrics.request(context.route ?? routeOf(path), status, ms / 1000, bytes);
     const outcome = cache === undefined ? undefined : OUTCOME.exec(cache)?.[1];
-    metrics.request(routeOf(path), status, ms / 1000, bytes);
     if (outcome !== undefined) metrics.answer(outcome);
-    log.info(
-      {
-        id: context.id,
-        method: req.method,
-        path: forLog(path),
-        status,
-        ms,
-        bytes,
-        who: context.principal.name,
-        from: context.address,
-        agent: req.headers['user-agent']?.slice(0, 60),
-        cache,
-        cut: this.writableFinished ? undefined : true,
-      },
+    const agent = req.headers['user-agent'];
+    writeLine(
+      `"id":"${context.id}","method":"${req.method}","path":${asJson(forLog(path))},"status":${status},"ms":${ms},"bytes":${bytes}` +
+        `,"who":${asJson(context.principal.name)},"from":${asJson(context.address)}` +
+        (agent === undefined ? '' : `,"agent":${asJson(agent.slice(0, 60))}`) +
+        (cache === undefined ? '' : `,"cache":${asJson(cache)}`) +
+        (isWhole ? '' : ',"cut":true'),
       'request',
     );
-  }
-  return (res) => {
-    res.on('close', closed);
   };
+}
+
+// What JSON takes between quotes as it is.
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+function asJson(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 function sentBy(res: ServerResponse): { length: number; cache: string | undefined } {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 /** Knows the requests that are being answered, so that stopping can wait for them. */
@@ -11,22 +11,16 @@ export class RequestsUnderWay {
     return this.#isStopping;
   }
 
-  /** The listener, watched; connections are not kept alive any more once stopping has begun. */
-  counted(listener: RequestListener): RequestListener {
-    const ended = (res: ServerResponse): void => {
-      this.#answers.delete(res);
-      if (this.#answers.size === 0) this.#idle?.();
-    };
-    // One for all: a function for each request is a good part of what a short answer costs.
-    function closed(this: ServerResponse): void {
-      ended(this);
-    }
-    return (req: IncomingMessage, res: ServerResponse) => {
-      this.#answers.add(res);
-      if (this.#isStopping) res.shouldKeepAlive = false;
-      res.on('close', closed);
-      listener(req, res);
-    };
+  /** To be told when a request comes. Connections are not kept alive any more once stopping has begun. */
+  begin(res: ServerResponse): void {
+    this.#answers.add(res);
+    if (this.#isStopping) res.shouldKeepAlive = false;
+  }
+
+  /** To be told when an answer was sent or broken off. */
+  ended(res: ServerResponse): void {
+    this.#answers.delete(res);
+    if (this.#answers.size === 0) this.#idle?.();
   }
 
   /** The answers under way on a connection: one, or several of a client that does not wait. */

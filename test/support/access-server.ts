@@ -7,6 +7,7 @@ import { authenticate } from '../../server/http/authenticate.ts';
 import { eventRoutes } from '../../server/http/event-routes.ts';
 import { oidcRoutes } from '../../server/http/oidc-routes.ts';
 import { contextOf } from '../../server/http/request-context.ts';
+import { RequestsUnderWay } from '../../server/http/requests-under-way.ts';
 import { tokenRoutes } from '../../server/http/token-routes.ts';
 import { forwardedReader } from '../../server/http/trusted-proxy.ts';
 import { createLogger } from '../../server/log.ts';
@@ -46,6 +47,7 @@ export async function accessServer(
   const app = createHttpApp({
     clock,
     metrics,
+    requests: new RequestsUnderWay(),
     log: createLogger({ level: 'trace' }, { write: (line: string) => void logged.push(line) }),
     addressOf: (req) => forwarded(req).address,
     hot: () => false,
