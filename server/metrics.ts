@@ -3,20 +3,28 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** What is counted, in Prometheus terms. One per server, so that two in one process do not mix. */
 export class Metrics {
   readonly registry = new Registry();
-  readonly #requests: Counter<'route' | 'status'>;
+  // Counted here and told when they are read: to find a series by its labels costs more than all else that a request counts.
+  readonly #requests = new Map<string, Map<number, number>>();
   readonly #seconds: Histogram<'route'>;
-  readonly #sent: Counter;
-  readonly #answers: Counter<'outcome'>;
+  readonly #answers = new Map<string, number>();
+  #sentBytes = 0;
   readonly #notStored: Counter;
 
   constructor(options: { readonly withProcess: boolean }) {
     const registers = [this.registry];
     if (options.withProcess) collectDefaultMetrics({ register: this.registry });
-    this.#requests = new Counter({
+    const requests = this.#requests;
+    new Counter({
       name: 'stormcellar_requests_total',
       help: 'Requests answered, by kind of route and status.',
       labelNames: ['route', 'status'],
       registers,
+      collect() {
+        this.reset();
+        for (const [route, counts] of requests) {
+          for (const [status, count] of counts) this.inc({ route, status }, count);
+        }
+      },
     });
     this.#seconds = new Histogram({
       name: 'stormcellar_request_seconds',
@@ -25,12 +33,26 @@ export class Metrics {
       buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2, 10, 60],
       registers,
     });
-    this.#sent = new Counter({ name: 'stormcellar_sent_bytes_total', help: 'Bytes of bodies sent.', registers });
-    this.#answers = new Counter({
+    const sentBytes = () => this.#sentBytes;
+    new Counter({
+      name: 'stormcellar_sent_bytes_total',
+      help: 'Bytes of bodies sent.',
+      registers,
+      collect() {
+        this.reset();
+        this.inc(sentBytes());
+      },
+    });
+    const answers = this.#answers;
+    new Counter({
       name: 'stormcellar_cache_total',
       help: 'Answers about packages by where they came from, as in Cache-Status.',
       labelNames: ['outcome'],
       registers,
+      collect() {
+        this.reset();
+        for (const [outcome, count] of answers) this.inc({ outcome }, count);
+      },
     });
     this.#notStored = new Counter({
       name: 'stormcellar_files_not_stored_total',
@@ -40,14 +62,19 @@ export class Metrics {
   }
 
   request(route: string, status: number, seconds: number, bytes: number): void {
-    this.#requests.inc({ route, status });
+    let counts = this.#requests.get(route);
+    if (counts === undefined) {
+      counts = new Map();
+      this.#requests.set(route, counts);
+    }
+    counts.set(status, (counts.get(status) ?? 0) + 1);
     this.#seconds.observe({ route }, seconds);
-    if (bytes > 0) this.#sent.inc(bytes);
+    this.#sentBytes += bytes;
   }
 
   /** `outcome` is the word in `Cache-Status`. */
   answer(outcome: string): void {
-    this.#answers.inc({ outcome });
+    this.#answers.set(outcome, (this.#answers.get(outcome) ?? 0) + 1);
   }
 
   notStored(): void {
@@ -69,10 +96,8 @@ export class Metrics {
   }
 
   /** Share of answers about packages that came from what is kept, 0 to 1; 0 before the first. */
-  async hitRate(): Promise<number> {
-    const { values } = await this.#answers.get();
-    const total = values.reduce((sum, { value }) => sum + value, 0);
-    const misses = values.filter(({ labels }) => labels.outcome === 'miss').reduce((sum, { value }) => sum + value, 0);
-    return total === 0 ? 0 : (total - misses) / total;
+  hitRate(): number {
+    const total = [...this.#answers.values()].reduce((sum, count) => sum + count, 0);
+    return total === 0 ? 0 : (total - (this.#answers.get('miss') ?? 0)) / total;
   }
 }

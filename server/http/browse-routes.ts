@@ -38,7 +38,7 @@ export function browseRoutes(parts: BrowseRoutesParts): Router {
   });
   router.get('/admin/stats', async (req: Request, res: Response) => {
     admin(req);
-    res.json({ ...(await browse.overview()), hitRate: await metrics.hitRate() });
+    res.json({ ...(await browse.overview()), hitRate: metrics.hitRate() });
   });
   router.get('/admin/explain', async (req: Request, res: Response) => {
     admin(req);

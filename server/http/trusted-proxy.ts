@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, type Socket } from 'node:net';
 
 /** What a request says of its client, believed only from peers that may say it. */
 interface ForwardedFacts {
@@ -26,7 +26,7 @@ export function forwardedReader(trustProxy: readonly string[]): ForwardedReader 
   const trusted = blockList(trustProxy);
   const isTrusted = (address: string) => trusted.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
   return (req) => {
-    const peer = plainAddress(req.socket.remoteAddress ?? '') ?? '0.0.0.0';
+    const peer = peerOf(req.socket);
     const encrypted = 'encrypted' in req.socket && req.socket.encrypted === true;
     const direct = new DirectFacts(req, peer, encrypted);
     if (trustProxy.length === 0 || !isTrusted(peer)) return direct;
@@ -36,6 +36,14 @@ export function forwardedReader(trustProxy: readonly string[]): ForwardedReader 
       host: hostOf(listOf(req.headers['x-forwarded-host'])) ?? direct.host,
     };
   };
+}
+
+// On the connection itself: many requests come over one.
+const PEER = Symbol('peer');
+
+function peerOf(socket: Socket & { [PEER]?: string }): string {
+  socket[PEER] ??= plainAddress(socket.remoteAddress ?? '') ?? '0.0.0.0';
+  return socket[PEER];
 }
 
 /** What is seen of the connection itself. The host is looked at by few: most requests are only asked where they come from. */
