@@ -8,6 +8,7 @@ import {
   RandomAccessReader,
   type ZipFile as YauzlFile,
 } from 'yauzl';
+import type { FileBytes } from '../storage/descriptor.ts';
 
 /** The file is not a zip archive, or one that two readers could read differently. The message is fit for a user. */
 export class ZipError extends Error {
@@ -43,8 +44,8 @@ const HITS_A_TURN = 256;
 
 /** Reads a file through one window that moves, so that the thousands of small reads of a directory cost a few system calls. */
 class WindowReader extends RandomAccessReader {
-  readonly #file: FileHandle;
-  readonly #size: number;
+  readonly #file: FileBytes;
+  readonly #windowBytes: number;
   #buffer = Buffer.alloc(0);
   #window = Buffer.alloc(0);
   #windowStart = 0;
@@ -52,10 +53,10 @@ class WindowReader extends RandomAccessReader {
   /** The operating system's error, kept apart because it is no fault of the archive. */
   failure: unknown;
 
-  constructor(file: FileHandle, size: number) {
+  constructor(file: FileBytes, windowBytes: number) {
     super();
     this.#file = file;
-    this.#size = size;
+    this.#windowBytes = windowBytes;
   }
 
   /** The bytes from `position` on; fewer than `length` only at the end of the file. A view: valid until the next call. */
@@ -100,22 +101,23 @@ class WindowReader extends RandomAccessReader {
   }
 
   async #move(position: number, length: number): Promise<void> {
-    if (!Number.isSafeInteger(position) || position < 0 || position >= this.#size) {
+    const { size } = this.#file;
+    if (!Number.isSafeInteger(position) || position < 0 || position >= size) {
       this.#window = Buffer.alloc(0);
       return;
     }
     // Near the end, the window covers the tail: the directory is mostly there.
-    const start = Math.max(0, Math.min(position, this.#size - WINDOW_BYTES));
-    const wanted = Math.min(Math.max(WINDOW_BYTES, position - start + length), this.#size - start);
+    const start = Math.max(0, Math.min(position, size - this.#windowBytes));
+    const wanted = Math.min(Math.max(this.#windowBytes, position - start + length), size - start);
     if (this.#buffer.length < wanted) this.#buffer = Buffer.allocUnsafe(wanted);
     const next = this.#buffer;
     this.#window = next.subarray(0, 0);
     try {
       let filled = 0;
       while (filled < wanted) {
-        const { bytesRead } = await this.#file.read(next, filled, wanted - filled, start + filled);
-        if (bytesRead === 0) break;
-        filled += bytesRead;
+        const count = await this.#file.read(next.subarray(filled), wanted - filled, start + filled);
+        if (count === 0) break;
+        filled += count;
       }
       this.#window = next.subarray(0, filled);
       this.#windowStart = start;
@@ -198,14 +200,24 @@ export async function withOpenZip<T>(
   use: (zip: ZipFile) => Promise<T>,
   path: string = '',
 ): Promise<T> {
-  let reader: WindowReader | undefined;
+  const { size } = await file.stat();
+  const read = async (buffer: Buffer, length: number, position: number): Promise<number> =>
+    (await file.read(buffer, 0, length, position)).bytesRead;
+  return await withZipBytes({ size, read }, use, { path });
+}
+
+/** The same with bytes that can be had. `windowBytes`: how many of them are read at a time. */
+export async function withZipBytes<T>(
+  file: FileBytes,
+  use: (zip: ZipFile) => Promise<T>,
+  { path = '', windowBytes = WINDOW_BYTES }: { readonly path?: string; readonly windowBytes?: number },
+): Promise<T> {
+  const reader = new WindowReader(file, windowBytes);
   try {
-    const { size } = await file.stat();
-    reader = new WindowReader(file, size);
-    const zip = await fromRandomAccessReaderPromise(reader, size, { autoClose: false, decodeStrings: false });
+    const zip = await fromRandomAccessReaderPromise(reader, file.size, { autoClose: false, decodeStrings: false });
     return await use(new ZipFile(path, zip, reader));
   } catch (error) {
-    if (reader?.failure !== undefined) throw reader.failure;
+    if (reader.failure !== undefined) throw reader.failure;
     throw fromYauzl(error);
   }
 }

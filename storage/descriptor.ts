@@ -4,6 +4,13 @@ import { SpoolGoneError } from './errors.ts';
 
 const open = promisify(fs.open);
 
+/** A file's bytes by position. */
+export interface FileBytes {
+  readonly size: number;
+  /** Reads up to `length` bytes at `position` to the start of `buffer`; 0 at the end of the file. Throws the system's error. */
+  read(buffer: Buffer, length: number, position: number): Promise<number>;
+}
+
 /** An open file that several parties use; closed when the last of them has let go, wherever its name went meanwhile. */
 export class Descriptor {
   readonly fd: number;

@@ -8,13 +8,14 @@ import type { BegunBlob, BlobStat, BlobStore, ByteRange, Spooled } from './blob-
 import { STEP_BYTES } from './buffer-pool.ts';
 import type { Digest } from './digest.ts';
 import { listBlobs } from './disk-list.ts';
-import { DurableFolder, type OnStep } from './durable-folder.ts';
+import { DurableFolder, incomingFolder, type OnStep, type TakesFiles } from './durable-folder.ts';
 import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
 import { codeOf, fileError } from './file-errors.ts';
 import { freeSpace } from './free-space.ts';
 import { type OpenBlob, OpenBlobs } from './open-blobs.ts';
 import { sendBytes, sendWhole } from './send-bytes.ts';
 import { sweepSpools } from './spool.ts';
+import { spoolThread } from './spool-thread.ts';
 
 export interface DiskStoreOptions {
   /** Bytes of the file system that are left alone. */
@@ -25,6 +26,7 @@ export interface DiskStoreOptions {
   readonly openFiles?: number;
   /** Milliseconds since 1970. The system's clock when left out. */
   readonly nowMs?: () => number;
+  /** With it files get their names in the caller's own thread. */
   readonly onStep?: OnStep;
 }
 
@@ -34,14 +36,14 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 export class DiskStore implements BlobStore {
   readonly #root: string;
   readonly #minFreeBytes: number;
-  readonly #folder: DurableFolder;
+  readonly #folder: TakesFiles;
   readonly #open: OpenBlobs;
   readonly #small: LRUCache<Digest, Buffer>;
 
   private constructor(root: string, options: DiskStoreOptions) {
     this.#root = root;
     this.#minFreeBytes = options.minFreeBytes;
-    this.#folder = new DurableFolder(root, options.onStep ?? (() => {}));
+    this.#folder = options.onStep === undefined ? spoolThread.folder(root) : new DurableFolder(root, options.onStep);
     this.#open = new OpenBlobs(options.openFiles ?? 256);
     const maxSize = options.memoryBytes ?? 32 * 1024 * 1024;
     this.#small = new LRUCache({
@@ -55,7 +57,7 @@ export class DiskStore implements BlobStore {
     const store = new DiskStore(root, options);
     try {
       await mkdir(join(root, BLOB_FOLDER), { recursive: true });
-      await sweepSpools(store.#folder.incoming, (options.nowMs ?? Date.now)() - DAY_MS);
+      await sweepSpools(incomingFolder(root), (options.nowMs ?? Date.now)() - DAY_MS);
     } catch (error) {
       throw fileError(`opening ${root}`, error);
     }
@@ -63,11 +65,8 @@ export class DiskStore implements BlobStore {
   }
 
   async put(blob: Spooled): Promise<void> {
-    const path = blobPath(blob.digest);
     try {
-      const { size } = await lstat(blob.path);
-      if (size !== blob.size) throw new Error(`the file has ${size} bytes instead of ${blob.size}`);
-      await this.#folder.take(blob.path, path);
+      await this.#folder.take({ from: blob.path, path: blobPath(blob.digest), size: blob.size });
     } catch (error) {
       throw fileError(`storing ${blob.digest}`, error);
     }

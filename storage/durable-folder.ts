@@ -1,56 +1,72 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
-import { copyFile, mkdir, open, rename, rm } from 'node:fs/promises';
+import { constants, lstatSync, mkdirSync, renameSync } from 'node:fs';
+import { copyFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from './file-errors.ts';
+import { FolderSyncs, syncFile } from './folder-syncs.ts';
 
 /** Called with the name of every step of a `put` as it begins, so that a test can end the process between any two. */
 export type OnStep = (step: string) => void;
 
-/** Where a file from another file system lies until it is whole. */
-const INCOMING = 'incoming';
+/** A synced file that is to get its final name. */
+export interface Take {
+  readonly from: string;
+  /** Below the root. */
+  readonly path: string;
+  /** Bytes that it must have. */
+  readonly size: number;
+}
 
-/** Makes files durable under their final name: first the file's bytes, then every folder that a name was added to. */
-export class DurableFolder {
+/** Gives files their final name. */
+export interface TakesFiles {
+  /** Moves a file, replacing what is there; durable once it resolves. Throws the system's error. */
+  take(file: Take): Promise<void>;
+}
+
+/** Where a file from another file system lies until it is whole, below the root; what a dead process left there may go. */
+export function incomingFolder(root: string): string {
+  return join(root, 'incoming');
+}
+
+/**
+ * Makes files durable under their final name: first the file's bytes, then every folder that a name was added to. What takes the system no
+ * time is done at once, without a turn of the event loop: for a thread that has nothing better to do.
+ */
+export class DurableFolder implements TakesFiles {
   readonly #root: string;
   readonly #onStep: OnStep;
+  readonly #syncs = new FolderSyncs();
   /** Folders whose own name is known to be durable. Bounded by the layout: one for each prefix of two or four letters. */
   readonly #durable = new Set<string>();
 
-  constructor(root: string, onStep: OnStep) {
+  constructor(root: string, onStep: OnStep = () => {}) {
     this.#root = root;
     this.#onStep = onStep;
   }
 
-  /** The folder of copies under way; what a dead process left there may go. */
-  get incoming(): string {
-    return join(this.#root, INCOMING);
-  }
-
-  /** Moves the synced file `from` to `path` below the root, replacing what is there. Throws the system's error. */
-  async take(from: string, path: string): Promise<void> {
+  async take({ from, path, size }: Take): Promise<void> {
+    const there = lstatSync(from).size;
+    if (there !== size) throw new Error(`the file has ${there} bytes instead of ${size}`);
     const target = join(this.#root, path);
     const folder = dirname(target);
     this.#onStep('make folder');
-    if (!this.#durable.has(folder)) await this.#make(folder);
+    if (!this.#durable.has(folder)) this.#make(folder);
     this.#onStep('rename');
     const copied = await this.#move(from, target).catch(async (error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
       // Somebody has removed the folder since, or `from` is not there, and then this fails as well.
-      await this.#make(folder);
+      this.#make(folder);
       return await this.#move(from, target);
     });
-    this.#onStep('sync folder');
-    await syncFolder(folder);
-    this.#onStep('sync parents');
-    await this.#syncParents(folder);
+    this.#onStep('sync folders');
+    await this.#syncUpwards(folder);
     this.#onStep('remove copied');
     if (copied) await rm(from, { force: true });
     this.#onStep('end');
   }
 
-  async #make(folder: string): Promise<void> {
-    const created = await mkdir(folder, { recursive: true });
+  #make(folder: string): void {
+    const created = mkdirSync(folder, { recursive: true });
     if (created === undefined) return;
     for (let at = folder; at.length >= created.length; at = dirname(at)) this.#durable.delete(at);
   }
@@ -58,7 +74,7 @@ export class DurableFolder {
   /** Answers whether `from` is still there, since it had to be copied. */
   async #move(from: string, target: string): Promise<boolean> {
     try {
-      await rename(from, target);
+      renameSync(from, target);
       return false;
     } catch (error) {
       if (codeOf(error) !== 'EXDEV') throw error;
@@ -69,45 +85,31 @@ export class DurableFolder {
 
   /** From another file system: copied under another name first, so that no reader ever sees a part. */
   async #copy(from: string, target: string): Promise<void> {
-    const copy = join(this.incoming, `${randomUUID()}.spool`);
+    const incoming = incomingFolder(this.#root);
+    const copy = join(incoming, `${randomUUID()}.spool`);
     this.#onStep('copy');
-    await mkdir(this.incoming, { recursive: true });
+    mkdirSync(incoming, { recursive: true });
     try {
       await copyFile(from, copy, constants.COPYFILE_EXCL);
       this.#onStep('sync copy');
       await syncFile(copy);
       this.#onStep('rename copy');
-      await rename(copy, target);
+      renameSync(copy, target);
     } catch (error) {
       await rm(copy, { force: true });
       throw error;
     }
   }
 
-  async #syncParents(folder: string): Promise<void> {
-    const synced: string[] = [];
+  /** The folder of a new name, and those above it up to the first whose own name is durable: all at once, since nothing counts before the last. */
+  async #syncUpwards(folder: string): Promise<void> {
+    const named: string[] = [];
+    const syncing = [this.#syncs.sync(folder)];
     for (let at = folder; at !== this.#root && !this.#durable.has(at); at = dirname(at)) {
-      await syncFolder(dirname(at));
-      synced.push(at);
+      syncing.push(this.#syncs.sync(dirname(at)));
+      named.push(at);
     }
-    for (const at of synced) this.#durable.add(at);
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const file = await open(path, 'r+');
-  try {
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+    await Promise.all(syncing);
+    for (const at of named) this.#durable.add(at);
   }
 }

@@ -1,7 +1,8 @@
 import type { Digest } from './digest.ts';
+import type { Take } from './durable-folder.ts';
 import type { ExtraHash } from './spool-hashes.ts';
 
-/** What is said to the thread that writes large spools. A spool's next order but `abandon` comes after the answer to the last. */
+/** What is said to the thread of spools. A spool's next order but `abandon` comes after the answer to the last. */
 export type SpoolOrder =
   | {
       readonly kind: 'begin';
@@ -14,6 +15,10 @@ export type SpoolOrder =
   /** `bytes` is memory that both threads see. */
   | { readonly kind: 'append'; readonly id: number; readonly bytes: Uint8Array; readonly position: number }
   | { readonly kind: 'finish'; readonly id: number }
+  /** A new file of few bytes, durable at once. */
+  | { readonly kind: 'write'; readonly id: number; readonly path: string; readonly bytes: Uint8Array }
+  /** A file that is whole is to get its final name below `root`. */
+  | { readonly kind: 'take'; readonly id: number; readonly root: string; readonly file: Take }
   | { readonly kind: 'abandon'; readonly id: number };
 
 /** The hashes of all that a spool has. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
+import type { TakesFiles } from './durable-folder.ts';
 import { SpoolGoneError } from './errors.ts';
 import type { ExtraHash } from './spool-hashes.ts';
 import type { FileHashes, SpoolAnswer, SpoolOrder } from './spool-orders.ts';
@@ -28,8 +29,9 @@ export interface ThreadedWriter {
 }
 
 /**
- * A thread in which large files are hashed and written, so that the event loop does neither: both together take it a millisecond for
- * each megabyte. It starts with the first large file and is started anew should it ever end.
+ * A thread in which large files are hashed and written, and all of them get their final names, so that the event loop does none of it: the
+ * first two take it a millisecond for each megabyte, the last thirty calls of the system, each handed to some thread by itself.
+ * It starts when it is first needed and is started anew should it ever end.
  */
 export class SpoolThread {
   #worker: Worker | undefined;
@@ -44,12 +46,22 @@ export class SpoolThread {
       append: async (bytes, position) => {
         await this.#ask({ kind: 'append', id, bytes, position });
       },
-      finish: async () => {
-        const answer = await this.#ask({ kind: 'finish', id });
-        if (!('hashes' in answer)) throw new TypeError('the thread that writes spools answered something else');
-        return answer.hashes;
-      },
+      finish: async () => hashesOf(await this.#ask({ kind: 'finish', id })),
       abandon: () => this.#worker?.postMessage({ kind: 'abandon', id } satisfies SpoolOrder),
+    };
+  }
+
+  /** Writes a new file and makes it durable; its folder too, if need be. Throws the system's error. */
+  async write(path: string, bytes: Uint8Array): Promise<FileHashes> {
+    return hashesOf(await this.#ask({ kind: 'write', id: this.#nextId++, path, bytes }));
+  }
+
+  /** The folder of a store below `root`, whose files get their names in the thread. */
+  folder(root: string): TakesFiles {
+    return {
+      take: async (file) => {
+        await this.#ask({ kind: 'take', id: this.#nextId++, root, file });
+      },
     };
   }
 
@@ -63,7 +75,8 @@ export class SpoolThread {
 
   #ask(order: Exclude<SpoolOrder, { kind: 'abandon' }>): Promise<Answered> {
     // A thread that ended has taken with it what it knew of the spools that it wrote.
-    if (this.#worker === undefined && order.kind !== 'begin') return Promise.reject(ended());
+    const goesOn = order.kind === 'append' || order.kind === 'finish';
+    if (this.#worker === undefined && goesOn) return Promise.reject(ended());
     this.#worker ??= this.#hire();
     const answer = Promise.withResolvers<Answered>();
     if (this.#waiting.size === 0) this.#worker.ref();
@@ -101,9 +114,17 @@ export class SpoolThread {
   }
 }
 
+function hashesOf(answer: Answered): FileHashes {
+  if (!('hashes' in answer)) throw new TypeError('the thread that writes spools answered something else');
+  return answer.hashes;
+}
+
 function ended(): Error {
   return new SpoolGoneError('the thread that writes spools has ended');
 }
 
-/** The thread of this process; `undefined` where there is one processor only, and a second thread would but take turns with the first. */
-export const spoolThread: SpoolThread | undefined = availableParallelism() > 1 ? new SpoolThread() : undefined;
+/** The thread of this process. */
+export const spoolThread: SpoolThread = new SpoolThread();
+
+/** Should it hash? With one processor only, two threads that compute would but take turns. */
+export const hashesInThread: boolean = availableParallelism() > 1;

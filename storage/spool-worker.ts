@@ -1,11 +1,15 @@
-import { readSync, writeSync } from 'node:fs';
+import { closeSync, fdatasync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import { parentPort } from 'node:worker_threads';
+import { DurableFolder } from './durable-folder.ts';
 import { codeOf } from './file-errors.ts';
 import { SpoolHashes } from './spool-hashes.ts';
-import type { SpoolAnswer, SpoolOrder } from './spool-orders.ts';
+import type { FileHashes, SpoolAnswer, SpoolOrder } from './spool-orders.ts';
 
-// The thread that hashes and writes large spools: see spool-thread.ts.
+// The thread of spools: see spool-thread.ts.
 const READ_BYTES = 256 * 1024;
+const SPOOL_MODE = 0o640;
 
 interface Begun {
   readonly fd: number;
@@ -13,6 +17,8 @@ interface Begun {
 }
 
 const begun = new Map<number, Begun>();
+/** By their roots. */
+const folders = new Map<string, DurableFolder>();
 
 parentPort?.on('message', (order: SpoolOrder) => {
   if (order.kind === 'abandon') begun.delete(order.id);
@@ -33,6 +39,11 @@ async function answer(order: Exclude<SpoolOrder, { kind: 'abandon' }>): Promise<
 
 async function carryOut(order: Exclude<SpoolOrder, { kind: 'abandon' }>): Promise<SpoolAnswer> {
   const { id } = order;
+  if (order.kind === 'take') {
+    await folderOf(order.root).take(order.file);
+    return { id, done: true };
+  }
+  if (order.kind === 'write') return { id, hashes: await writeNew(order.path, order.bytes) };
   if (order.kind === 'begin') {
     const hashes = await SpoolHashes.create(order.extra);
     hashWritten(order.fd, order.size, hashes);
@@ -48,6 +59,35 @@ async function carryOut(order: Exclude<SpoolOrder, { kind: 'abandon' }>): Promis
   spool.hashes.update(order.bytes);
   writeAll(spool.fd, order.bytes, order.position);
   return { id, done: true };
+}
+
+function folderOf(root: string): DurableFolder {
+  const folder = folders.get(root) ?? new DurableFolder(root);
+  folders.set(root, folder);
+  return folder;
+}
+
+async function writeNew(path: string, bytes: Uint8Array): Promise<FileHashes> {
+  const hashes = await SpoolHashes.create([]);
+  hashes.update(bytes);
+  const fd = openNew(path);
+  try {
+    writeAll(fd, bytes, 0);
+    await promisify(fdatasync)(fd);
+  } finally {
+    closeSync(fd);
+  }
+  return hashes.finish();
+}
+
+function openNew(path: string): number {
+  try {
+    return openSync(path, 'wx', SPOOL_MODE);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    mkdirSync(dirname(path), { recursive: true });
+    return openSync(path, 'wx', SPOOL_MODE);
+  }
 }
 
 function hashWritten(fd: number, size: number, hashes: SpoolHashes): void {

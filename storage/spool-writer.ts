@@ -2,29 +2,38 @@ import { giveStep, isShared, takeShared } from './buffer-pool.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { ExtraHash, SpoolHashes } from './spool-hashes.ts';
 import type { FileHashes } from './spool-orders.ts';
-import { spoolThread, type ThreadedWriter } from './spool-thread.ts';
+import { hashesInThread, spoolThread, type ThreadedWriter } from './spool-thread.ts';
 
 // Up to here a file is done before the thread would have heard of it.
 const HAND_OVER_BYTES = 1024 * 1024;
+
+export interface SpoolWriterOptions {
+  readonly extra: readonly ExtraHash[];
+  /** 0: nobody knows. */
+  readonly expectedBytes: number;
+}
 
 /** Hashes and writes a spool's bytes: here as long as it is small, in a thread of its own once it is large. One call at a time. */
 export class SpoolWriter {
   readonly #file: Descriptor;
   readonly #extra: readonly ExtraHash[];
   readonly #hashes: SpoolHashes;
+  readonly #expectedBytes: number;
   #threaded: ThreadedWriter | undefined;
 
-  /** The descriptor stays the caller's; `hashes` are new ones, `extra` those of them that were asked for. */
-  constructor(file: Descriptor, hashes: SpoolHashes, extra: readonly ExtraHash[]) {
+  /** The descriptor stays the caller's; `hashes` are new ones, `extra` those of them that were asked for; `expectedBytes` will come. */
+  constructor(file: Descriptor, hashes: SpoolHashes, more: SpoolWriterOptions) {
     this.#file = file;
     this.#hashes = hashes;
-    this.#extra = extra;
+    this.#extra = more.extra;
+    this.#expectedBytes = more.expectedBytes;
   }
 
   /** Appends at `position`, which is where the last call ended. Throws the system's error. */
   async append(chunk: Uint8Array, position: number): Promise<void> {
-    if (this.#threaded === undefined && position + chunk.length > HAND_OVER_BYTES) {
-      this.#threaded = await spoolThread?.begin(this.#file.fd, position, this.#extra);
+    const isLarge = Math.max(this.#expectedBytes, position + chunk.length) > HAND_OVER_BYTES;
+    if (this.#threaded === undefined && isLarge && hashesInThread) {
+      this.#threaded = await spoolThread.begin(this.#file.fd, position, this.#extra);
     }
     if (this.#threaded === undefined) {
       this.#hashes.update(chunk);

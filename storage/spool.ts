@@ -4,7 +4,7 @@ import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import type { Spooled } from './blob-store.ts';
-import { Descriptor } from './descriptor.ts';
+import { Descriptor, type FileBytes } from './descriptor.ts';
 import type { Digest } from './digest.ts';
 import { EarlySync } from './early-sync.ts';
 import { DigestMismatchError, SpoolGoneError, SpoolLimitError } from './errors.ts';
@@ -16,10 +16,17 @@ import { SpoolWriter } from './spool-writer.ts';
 
 const SUFFIX = '.spool';
 
+/** A name below `dir` for a new spool. */
+export function spoolPath(dir: string): string {
+  return join(dir, `${randomUUID()}${SUFFIX}`);
+}
+
 export interface SpoolOptions {
   readonly maxBytes: number;
   /** Further hashes to compute while writing; none cost anything when left out. */
   readonly extraHash?: readonly ExtraHash[];
+  /** How many bytes will probably come; it may turn out otherwise. */
+  readonly expectedBytes?: number | undefined;
 }
 
 /**
@@ -50,9 +57,9 @@ export class Spool {
 
   /** Makes the folder if need be. Throws `StorageFullError`, `StorageUnavailableError`. */
   static async create(dir: string, options: SpoolOptions): Promise<Spool> {
-    const { extraHash = [], maxBytes } = options;
+    const { extraHash = [], expectedBytes = 0, maxBytes } = options;
     const hashes = await SpoolHashes.create(extraHash);
-    const path = join(dir, `${randomUUID()}${SUFFIX}`);
+    const path = spoolPath(dir);
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
     try {
       const file = await Descriptor.open(path, flags).catch(async (error: unknown) => {
@@ -60,7 +67,7 @@ export class Spool {
         await mkdir(dir, { recursive: true });
         return await Descriptor.open(path, flags);
       });
-      return new Spool(path, file, new SpoolWriter(file, hashes, extraHash), maxBytes);
+      return new Spool(path, file, new SpoolWriter(file, hashes, { extra: extraHash, expectedBytes }), maxBytes);
     } catch (error) {
       throw fileError('creating a spool', error);
     }
@@ -178,6 +185,11 @@ export class Spool {
     };
   }
 
+  /** What is written by now, for who holds. */
+  bytes(): FileBytes {
+    return { size: this.#size, read: (buffer, length, position) => this.#file.read(buffer, length, position) };
+  }
+
   /**
    * Writes the bytes of `range`, all without one, to `out` at its pace, waiting for growth. Resolves at the end of the range or of
    * the finished file, or when `out` is closed early; does not end `out`. Rejects when the spool is discarded.
@@ -214,17 +226,6 @@ export class Spool {
   #wake(): void {
     this.#growth.resolve();
     this.#growth = Promise.withResolvers();
-  }
-}
-
-/** Runs `work` with a finished spool of bytes that are at hand; its file is removed after that unless it was taken. Throws like `Spool`. */
-export async function withSpooled<T>(dir: string, bytes: Buffer, work: (spooled: Spooled) => Promise<T>): Promise<T> {
-  const spool = await Spool.create(dir, { maxBytes: bytes.length });
-  try {
-    await spool.write(bytes);
-    return await work(await spool.finish());
-  } finally {
-    await spool.discard();
   }
 }
 

@@ -33,7 +33,6 @@ export class PastStore {
         upstream,
         target: { project: name, filename, url: addressOf(file), sha256: digest },
         expected: { sha256: digest, size },
-        whenStored: async () => {}, // it is stored already
       });
       return { size, origin: PAST_STORE, send: (range, out) => growing.send(range, out), close: () => growing.close() };
     });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { BlobStore, Spooled } from '../../storage/blob-store.ts';
+import type { FileBytes } from '../../storage/descriptor.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { parseDigest } from '../../storage/digest.ts';
-import { withSpooled } from '../../storage/spool.ts';
+import { withSpooled } from '../../storage/with-spooled.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { HotReads } from '../catalog/hot-reads.ts';
@@ -73,7 +74,7 @@ export class FilePuller {
         ...(otherHash === undefined ? {} : { otherHash }),
         ...(file.size === undefined ? {} : { size: file.size }),
       },
-      whenStored: (spooled) => this.#store(project, file, spooled),
+      whenStored: (spooled, bytes) => this.#store(project, file, { spooled, bytes }),
     });
   }
 
@@ -102,10 +103,15 @@ export class FilePuller {
     });
   }
 
-  async #store(project: ProjectName, file: KnownFile, spooled: Spooled): Promise<void> {
+  async #store(
+    project: ProjectName,
+    file: KnownFile,
+    came: { readonly spooled: Spooled; readonly bytes: FileBytes },
+  ): Promise<void> {
     const { keeper, catalog, clock, upstream } = this.#parts;
+    const { spooled } = came;
     const { digest, size } = spooled;
-    const bytes = await this.#metadataFor(project, file, spooled.path);
+    const bytes = await this.#metadataFor(project, file, came.bytes);
     const metadata = bytes && { ...(await this.#keepBytes(bytes, spooled)), source: 'file' as const };
     if (metadata === undefined) await keeper.keep(spooled);
     const { missingSince: _missing, removedAt: _removed, ...detail } = file;
@@ -129,13 +135,13 @@ export class FilePuller {
   }
 
   /** The metadata to keep beside a wheel that is about to be stored: so that it can be had for as long as the wheel can. */
-  async #metadataFor(project: ProjectName, file: KnownFile, path: string): Promise<Buffer | undefined> {
+  async #metadataFor(project: ProjectName, file: KnownFile, wheel: FileBytes): Promise<Buffer | undefined> {
     const { catalog, upstream, log } = this.#parts;
     if (!file.filename.endsWith('.whl')) return undefined;
     const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
     if (kept !== undefined) return undefined;
     try {
-      return await extractWheelMetadata(path, file.filename);
+      return await extractWheelMetadata(wheel, file.filename);
     } catch (error) {
       // The bytes are what upstream promised, so they are kept; only what we would make of them cannot be had.
       log.warn({ project, file: file.filename, err: error }, 'no core metadata could be read from a wheel');

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { BlobStat, BlobStore } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { BlobNotFoundError, DigestMismatchError } from '../../storage/errors.ts';
-import { Spool, withSpooled } from '../../storage/spool.ts';
+import { Spool } from '../../storage/spool.ts';
+import { withSpooled } from '../../storage/with-spooled.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import { extractWheelMetadata, WheelMetadataError } from '../wheel-metadata.ts';
 
@@ -42,9 +44,7 @@ export async function restoreMetadata(wheel: StoredWheel, lost: Digest, parts: W
     if (error instanceof WheelMetadataError || isGone) return false;
     throw error;
   }
-  return await withSpooled(parts.spoolDir, bytes, async (spooled) => {
-    if (spooled.digest !== lost) return false;
-    await parts.keeper.keep(spooled);
-    return true;
-  });
+  if (createHash('sha256').update(bytes).digest('hex') !== lost) return false;
+  await withSpooled(parts.spoolDir, bytes, (spooled) => parts.keeper.keep(spooled));
+  return true;
 }

@@ -1,6 +1,6 @@
 import type { Spooled } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
-import { withSpooled } from '../../storage/spool.ts';
+import { withSpooled } from '../../storage/with-spooled.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findHostedFile } from '../catalog/hosted.ts';

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { ByteRange, Spooled } from '../../storage/blob-store.ts';
+import type { FileBytes } from '../../storage/descriptor.ts';
 import type { Digest } from '../../storage/digest.ts';
 import {
   DigestMismatchError,
@@ -24,8 +25,8 @@ export interface FetchRequest {
   readonly upstream: Upstream;
   readonly target: DownloadTarget;
   readonly expected?: Expected;
-  /** Stores the verified file and writes its rows. What it does not take is removed. */
-  readonly whenStored: (spooled: Spooled) => Promise<void>;
+  /** Stores the verified file, which it takes, and writes its rows. `bytes`: the same, open. Absent: it is stored already. */
+  readonly whenStored?: (spooled: Spooled, bytes: FileBytes) => Promise<void>;
 }
 
 export interface FillParts {
@@ -146,7 +147,7 @@ export class Fill {
       download.body.destroy();
       throw mismatch(target.filename);
     }
-    const spool = (await hasRoom(size)) ? await this.#createSpool() : undefined;
+    const spool = (await hasRoom(size)) ? await this.#createSpool(size) : undefined;
     if (!spool) {
       this.#unread = download;
       this.#become('passing');
@@ -163,10 +164,10 @@ export class Fill {
     await this.#finish(spool);
   }
 
-  async #createSpool(): Promise<Spool | undefined> {
+  async #createSpool(expectedBytes: number | undefined): Promise<Spool | undefined> {
     const { spoolDir, maxBytes } = this.#parts;
     try {
-      return await Spool.create(spoolDir, { maxBytes });
+      return await Spool.create(spoolDir, { maxBytes, expectedBytes });
     } catch (error) {
       if (isStorageFailure(error)) return undefined;
       throw error;
@@ -198,14 +199,16 @@ export class Fill {
       if (!(await hasHash(spooled.path, expected.otherHash))) throw mismatch(target.filename);
     }
     this.#verified.resolve(spooled.digest);
+    let isTaken = false;
     try {
-      await whenStored(spooled);
+      await whenStored?.(spooled, spool.bytes());
+      isTaken = whenStored !== undefined;
       this.#stored.resolve(spooled.digest);
     } catch (error) {
       // Readers have their bytes all the same.
       this.#notStored('a file could not be stored', error);
     }
-    await spool.discard();
+    if (!isTaken) await spool.discard();
   }
 
   async #fail(error: unknown): Promise<void> {

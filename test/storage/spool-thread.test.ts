@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -9,9 +9,11 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Descriptor } from '../../storage/descriptor.ts';
 import { DigestMismatchError } from '../../storage/errors.ts';
+import { FolderSyncs } from '../../storage/folder-syncs.ts';
 import { Spool } from '../../storage/spool.ts';
 import { SpoolHashes } from '../../storage/spool-hashes.ts';
 import { SpoolThread } from '../../storage/spool-thread.ts';
+import { withSpooled } from '../../storage/with-spooled.ts';
 import { digestOf } from '../support/spooled.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -90,4 +92,52 @@ test('what the file system refuses comes back with its code, and a thread that e
   await next.append(shared(Buffer.from('next')), 0);
   assert.equal((await next.finish()).digest, digestOf('next'));
   await thread.close();
+});
+
+test('a file of few bytes is written and named by the thread, its folders made; what is refused leaves nothing behind', async (t) => {
+  const dir = await tempDir(t);
+  const thread = new SpoolThread();
+  t.after(() => thread.close());
+  const from = join(dir, 'not', 'there', 'a.spool');
+  assert.equal((await thread.write(from, Buffer.from('few'))).digest, digestOf('few'));
+  await assert.rejects(thread.write(from, Buffer.from('again')), { code: 'EEXIST' });
+  const folder = thread.folder(join(dir, 'blobs'));
+  await assert.rejects(folder.take({ from, path: 'x/y/name', size: 4 }), /3 bytes instead of 4/);
+  await folder.take({ from, path: 'x/y/name', size: 3 });
+  assert.equal(await readFile(join(dir, 'blobs', 'x', 'y', 'name'), 'utf8'), 'few');
+  await assert.rejects(folder.take({ from, path: 'x/y/name', size: 3 }), { code: 'ENOENT' });
+  assert.deepEqual(await readdir(join(dir, 'not', 'there')), []);
+});
+
+test('names that are added to a folder together are synced together, and each of them is', async (t) => {
+  const dir = await tempDir(t);
+  const syncs = new FolderSyncs();
+  const first = syncs.sync(dir);
+  const second = syncs.sync(dir);
+  // The first has begun and may miss what came after it; who waits shares one.
+  assert.notEqual(first, second);
+  assert.equal(syncs.sync(dir), second);
+  await Promise.all([first, second]);
+  const fresh = syncs.sync(dir);
+  assert.notEqual(fresh, second);
+  await fresh;
+  await assert.rejects(syncs.sync(join(dir, 'absent')), { code: 'ENOENT' });
+  await assert.rejects(syncs.sync(join(dir, 'absent')), { code: 'ENOENT' });
+});
+
+test('bytes at hand become a spool for as long as it takes: who fails with it leaves none', async (t) => {
+  const dir = join(await tempDir(t), 'spools');
+  const path = await withSpooled(dir, Buffer.from('few'), async (spooled) => {
+    assert.deepEqual(spooled, { digest: digestOf('few'), size: 3, path: spooled.path });
+    return spooled.path;
+  });
+  assert.equal(await readFile(path, 'utf8'), 'few');
+  await rm(path);
+  await assert.rejects(
+    withSpooled(dir, Buffer.from('few'), async () => {
+      throw new Error('not today');
+    }),
+    /not today/,
+  );
+  assert.deepEqual(await readdir(dir), []);
 });
