@@ -33,7 +33,7 @@ export async function planProject(
 ): Promise<ProjectPlan> {
   const state = await index.state(project, ONLINE);
   if (state === undefined) return nothing(what.entries, 'no repository of the index has the project');
-  const plan = pickAll(await index.project(project, ONLINE), what);
+  const plan = pickAll(await index.project(project, ONLINE, state), what);
   if (plan.lacking.length === 0 || state.origin.outcome === 'miss') return plan;
   try {
     // The lock may be newer than the page that is kept.

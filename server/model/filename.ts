@@ -145,10 +145,15 @@ function wheel(filename: string, project: ProjectName): Distribution {
   const parts = filename.slice(0, -4).split('-');
   const pythonVersion = parts.length >= 5 ? (parts.at(-3) ?? 'any') : 'any';
   // Draft PEP 825 adds a seventh part; with legacy names the project's own hyphens are not escaped.
-  const version = parts.length >= 5 && projectName(parts[0] ?? '') === project ? parts[1] : undefined;
+  const version = parts.length >= 5 && isSpelling(parts[0] ?? '', project) ? parts[1] : undefined;
   if (version !== undefined) return { kind: 'wheel', ...spelt(version), packagetype: 'bdist_wheel', pythonVersion };
   const rest = afterProject(filename.slice(0, -4), project);
   return { kind: 'wheel', ...spelt(rest?.split('-')[0]), packagetype: 'bdist_wheel', pythonVersion };
+}
+
+function isSpelling(text: string, project: ProjectName): boolean {
+  // As the specification has it, and so most of them.
+  return text.replaceAll('_', '-') === project || projectName(text) === project;
 }
 
 function legacy(filename: string, project: ProjectName): Distribution {

@@ -5,9 +5,13 @@ export type ProjectName = string & { readonly __brand: 'ProjectName' };
 
 // PEP 508: ASCII letters and digits, with `.`, `_`, `-` inside. The cap is ours: the longest public names have about 80.
 const VALID = /^(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]{0,212}[A-Za-z0-9])$/;
+const MAX_LENGTH = 214;
+
+const NORMAL = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 /** The normalised form of `text`, or `undefined` when it is no project name. */
 export function projectName(text: string): ProjectName | undefined {
+  if (text.length <= MAX_LENGTH && NORMAL.test(text)) return text as ProjectName;
   return VALID.test(text) ? (text.replace(/[-_.]+/g, '-').toLowerCase() as ProjectName) : undefined;
 }
 

@@ -98,8 +98,12 @@ export function parseVersion(text: string): Version | undefined {
   };
 }
 
+// What nearly all versions are: numbers without leading zeros, which are their own normal form.
+const PLAIN = /^(?:0|[1-9][0-9]{0,8})(?:\.(?:0|[1-9][0-9]{0,8})){0,9}$/;
+
 /** The normalised text, or `undefined` when `text` does not follow PEP 440. */
 export function normaliseVersion(text: string): string | undefined {
+  if (PLAIN.test(text)) return text;
   const parts = takeApart(text);
   if (parts === undefined) return undefined;
   const { public: publicText, local } = join(parts, parts.release);
@@ -111,6 +115,7 @@ export function normaliseVersion(text: string): string | undefined {
  * key; it never equals that of one that does.
  */
 export function versionKey(text: string): string {
+  if (PLAIN.test(text)) return text.endsWith('.0') ? text.replace(/(?:\.0)+$/, '') : text;
   const parts = takeApart(text);
   if (parts === undefined) return text;
   const { public: publicText, local } = join(parts, withoutTrailingZeros(parts.release));

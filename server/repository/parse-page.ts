@@ -23,7 +23,8 @@ export function parseUpstreamPage(
 function parse(name: ProjectName, page: UpstreamPage): ProjectDetail {
   const source = { name, url: page.url };
   try {
-    return page.contentType.endsWith('json') ? parseJsonPage(page.body, source) : parseHtmlPage(page.body, source);
+    if (page.contentType.endsWith('json')) return parseJsonPage(page.body, source, page.json);
+    return parseHtmlPage(page.body, source);
   } catch (error) {
     if (!(error instanceof PageFormatError)) throw error;
     throw new Problem('upstream-unavailable', 'The upstream did not answer with an index page.', {

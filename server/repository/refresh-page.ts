@@ -104,19 +104,19 @@ async function remember(
   const { suspectSince, kept } = await catalog.write(function* () {
     const before = yield* findProjectState(upstream.name, name);
     const text = before?.present === true ? yield* findUpstreamPage(upstream.name, name) : undefined;
-    const holdings = yield* findHoldings(upstream.name, name);
     const known = text === undefined ? undefined : (JSON.parse(text) as KnownPage);
     const keptSerial = more.serial === undefined ? undefined : yield* findSerial(upstream.name, name);
     const isOlder = keptSerial !== undefined && Number(more.serial) < keptSerial;
     const heldSince = before?.suspectSince ?? now;
     // An edge that is behind: it must not take back a yank or a quarantine. If it stays so, somebody has changed the upstream.
     const isHeld = known !== undefined && isOlder && now - heldSince < parts.confirmForMs;
+    const stored = known === undefined ? [] : (yield* findHoldings(upstream.name, name)).files.keys();
     const merged = isHeld
       ? { page: known, suspectSince: heldSince, empty: false }
       : mergePage(known, answer, {
           now,
           confirmForMs: parts.confirmForMs,
-          stored: new Set(holdings.files.keys()),
+          stored: new Set(stored),
         });
     const body = JSON.stringify(merged.page);
     const isSame = before?.present === !merged.empty && (merged.empty || body === text);

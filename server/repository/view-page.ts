@@ -30,9 +30,8 @@ export function viewPage(
   const listed = status === 'quarantined' ? [] : known.files.filter((file) => isInView(file, view, holdings));
   const files = listed.map((file) => viewFile(file, holdings, view.offline ? undefined : outage));
   const isWhole = files.length === known.files.length;
-  const versions = isWhole
-    ? withFileVersions(known.name, known.versions, files)
-    : withFileVersions(known.name, [], files);
+  // Of a whole page they were gathered when it came.
+  const versions = isWhole ? known.versions : versionsOf(known.name, files);
   return {
     name: known.name,
     status,
@@ -91,12 +90,8 @@ function whyYanked(file: KnownFile, isStored: boolean, outage: Outage | undefine
   return whyNotHere(outage.repository, outage.since);
 }
 
-function withFileVersions(
-  name: ProjectName,
-  versions: readonly string[],
-  files: readonly DistributionFile[],
-): string[] {
-  const all = new Set(versions);
+function versionsOf(name: ProjectName, files: readonly DistributionFile[]): string[] {
+  const all = new Set<string>();
   for (const file of files) {
     const { version } = distributionOf(file.filename, name);
     if (version !== undefined) all.add(version);

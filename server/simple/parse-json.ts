@@ -23,10 +23,11 @@ const FILE_KEYS = new Set([
 
 /**
  * A project page in JSON (PEP 691 and its successors) as our model. Entries that cannot be served are left out and counted; keys that we do not
- * know are kept, but for private ones (`_…`). Throws `PageFormatError` when the bytes are no such page.
+ * know are kept, but for private ones (`_…`). `json`: what the bytes say, where somebody has read them already. Throws `PageFormatError` when they
+ * are no such page.
  */
-export function parseJsonPage(body: Buffer, source: PageSource): ParsedPage {
-  const page = readPage(body);
+export function parseJsonPage(body: Buffer, source: PageSource, json?: unknown): ParsedPage {
+  const page = isObject(json) ? json : readPage(body);
   const meta = isObject(page.meta) ? page.meta : {};
   if (meta['api-version'] !== undefined) checkApiVersion(String(meta['api-version']));
   if (!Array.isArray(page.files)) throw new PageFormatError('it has no list of files');

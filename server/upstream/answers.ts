@@ -42,8 +42,8 @@ export async function askPage(
     ...(headers.etag === undefined ? {} : { etag: headers.etag }),
     ...(Number.isSafeInteger(serial) ? { lastSerial: serial } : {}),
   };
-  checkIndexPage(name, page);
-  return page;
+  const json = checkIndexPage(name, page);
+  return json === undefined ? page : { ...page, json };
 }
 
 /** A small document, tried once; `'absent'` for 404 and 410. Throws `UpstreamError`. */

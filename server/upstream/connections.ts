@@ -19,6 +19,7 @@ export interface ConnectionOptions {
 
 // Enough for an index, its file hosts and fallbacks; a page that links everywhere gets no further.
 const MAX_ORIGINS = 64;
+const CONNECTED = new Error('it was decided in time');
 
 /** Sockets to an index and to where it leads, kept alive and bounded. Time limits are the caller's, but for connecting. */
 export class Connections {
@@ -90,7 +91,7 @@ export class Connections {
     return (target, callback) => {
       const timer = new AbortController();
       const socket: unknown = connect(target, (...outcome) => {
-        timer.abort();
+        timer.abort(CONNECTED);
         callback(...outcome);
       });
       this.#options.clock.sleep(this.#options.connectTimeoutMs, timer.signal).then(

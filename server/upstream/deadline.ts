@@ -11,6 +11,9 @@ export interface Limit {
 /** The message of a failure that is a deadline. */
 export const NO_ANSWER = 'no answer in time';
 
+// Abort without a reason makes an error with a stack, for nobody.
+const IN_TIME = new Error('it was done in time');
+
 /**
  * Runs `work` with a signal that aborts after `ms`, and fails with kind `timeout` when that was why it ended. The signal lives on after
  * that, but then only follows the caller's own.
@@ -30,7 +33,7 @@ export async function within<T>(limit: Limit, work: (signal: AbortSignal) => Pro
     if (late.signal.aborted && limit.signal?.aborted !== true) throw late.signal.reason;
     throw error;
   } finally {
-    timer.abort();
+    timer.abort(IN_TIME);
     await watch;
   }
 }

@@ -38,7 +38,9 @@ export class FileBody implements AsyncIterable<Buffer> {
       this.#stir();
     });
     source.on('error', (error) => this.#fail(upstreamErrorOf(error)));
-    source.on('close', () => this.#fail(new UpstreamError('reset', 'the connection was cut')));
+    source.on('close', () => {
+      if (!this.#isWhole) this.#fail(new UpstreamError('reset', 'the connection was cut'));
+    });
     this.#keepWatch(clock, idleTimeoutMs).catch(() => {
       // The sleep was broken off because the body is done.
     });

@@ -19,15 +19,16 @@ export function mediaTypeOf(header: string | undefined): string {
  * Throws `UpstreamError` unless the body is a project page of `name`. A sign-in page or an error page with status 200 is a failure of the
  * upstream, never a project without files: an HTML page must carry the API's marker, be titled as index pages are, or link to at
  * least one distribution of the project; a JSON page must have `files` and, if it names a project, that one. Whoever parses the page
- * looks closer.
+ * looks closer. Answers what a JSON page says.
  */
-export function checkIndexPage(name: ProjectName, page: UpstreamPage): void {
-  if (page.contentType === JSON_TYPE) checkJson(name, page.body);
-  else if (page.contentType === 'text/html' || page.contentType === HTML_TYPE) checkHtml(name, page.body.toString());
+export function checkIndexPage(name: ProjectName, page: UpstreamPage): unknown {
+  if (page.contentType === JSON_TYPE) return checkJson(name, page.body);
+  if (page.contentType === 'text/html' || page.contentType === HTML_TYPE) checkHtml(name, page.body.toString());
   else throw new UpstreamError('answer', 'it did not answer with an index page');
+  return undefined;
 }
 
-function checkJson(name: ProjectName, body: Buffer): void {
+function checkJson(name: ProjectName, body: Buffer): unknown {
   const page = parseJson(body);
   if (!Array.isArray(page?.files)) throw new UpstreamError('answer', 'it did not answer with an index page');
   const version = isRecord(page.meta) ? page.meta['api-version'] : undefined;
@@ -38,6 +39,7 @@ function checkJson(name: ProjectName, body: Buffer): void {
   if (typeof page.name === 'string' && page.name !== '' && projectName(page.name) !== name) {
     throw new UpstreamError('answer', 'it answered with the page of another project');
   }
+  return page;
 }
 
 function checkHtml(name: ProjectName, text: string): void {

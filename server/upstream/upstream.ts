@@ -12,6 +12,8 @@ export interface UpstreamPage {
   /** The final address after redirects: what relative links are relative to. */
   readonly url: URL;
   readonly body: Buffer;
+  /** What `body` says, where it is JSON and somebody had to read it. */
+  readonly json?: unknown;
 }
 
 /** What is to be downloaded. */
