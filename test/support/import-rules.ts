@@ -111,9 +111,17 @@ export function typeArrows(area: string): readonly string[] {
 
 /** The files of `storage/` that are not a backend. */
 function bytes(): string[] {
-  return ['buffer-pool', 'digest', 'errors', 'fill-spool', 'free-piece', 'spool', 'spool-hashes', 'start-thread'].map(
-    (name) => `storage/${name}.ts`,
-  );
+  return [
+    'buffer-pool',
+    'digest',
+    'errors',
+    'fill-spool',
+    'free-piece',
+    'spool',
+    'spool-hashes',
+    'start-thread',
+    'with-spooled',
+  ].map((name) => `storage/${name}.ts`);
 }
 
 /** What a service that writes stands on. */
