@@ -6,12 +6,14 @@ import { Bundles } from './bundles/bundles.ts';
 import { type LockedRelease, type LockReader, readRequirementPins } from './bundles/lock-compare.ts';
 import { readStored } from './bundles/read-stored.ts';
 import { Readings } from './bundles/readings.ts';
+import { giveUpContents } from './catalog/bundle-contents.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/schema.ts';
 import { bundleRoutes } from './http/bundle-routes.ts';
 import { bundleUploadRoutes } from './http/bundle-upload-routes.ts';
 import { channelRoutes } from './http/channel-routes.ts';
+import { JobStopped } from './jobs/job-run.ts';
 import type { JobHandlers } from './jobs/runner.ts';
 import type { Logger } from './log.ts';
 import { lockFormat, readLock } from './mirroring/lock-formats.ts';
@@ -81,7 +83,13 @@ export function composeBundles(
     ],
     handlers: {
       'read-archive': async ({ input, signal }) => {
-        return { ...(await readStored({ catalog, blobs, reader, readings, spoolDir }, input, signal)) };
+        try {
+          return { ...(await readStored({ catalog, blobs, reader, readings, spoolDir }, input, signal)) };
+        } catch (error) {
+          const isCancelled = error instanceof JobStopped && error.why === 'cancelled';
+          if (isCancelled) await catalog.write(() => giveUpContents(input));
+          throw error;
+        }
       },
     },
     endWaiting: () => readings.endWaiting(),

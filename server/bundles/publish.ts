@@ -12,6 +12,7 @@ import {
   type AppName,
   type ArchiveContents,
   areBeingRead,
+  areUnread,
   BEING_READ,
   type BundleFilename,
   type BundleLabels,
@@ -95,7 +96,7 @@ export async function publish(parts: PublishParts, order: PublishOrder, archive:
     await parts.keeper.keep(archive.spooled);
     const contents = await soon(inside, parts);
     const published = await enter(parts, order, { spooled: archive.spooled, contents });
-    if (areBeingRead(contents) && areBeingRead(published.version.contents)) {
+    if (areBeingRead(contents) && areUnread(published.version.contents)) {
       parts.readings.follow(published.version, inside);
       isFollowed = true;
     }

@@ -4,6 +4,7 @@ import {
   BEING_READ,
   type BundleVersion,
   type ContainedDistribution,
+  READING_CANCELLED,
 } from '../model/bundle.ts';
 import { versionKey } from '../model/version.ts';
 import { contentColumns } from './bundle-rows.ts';
@@ -50,12 +51,20 @@ export function* fillContents(version: Named, contents: ArchiveContents): Script
     .where('app', '=', version.app)
     .where('version', '=', version.version)
     .where('digest', '=', version.digest)
-    .where('contents_note', '=', BEING_READ.note)
+    .where('contents_note', 'in', [BEING_READ.note, READING_CANCELLED.note])
     .where('deleted_at', 'is', null);
   if ((yield* run(waiting)) === 0) return false;
   yield* putContents(version, contents.distributions ?? []);
   yield* dropQueuedJob(jobKey(version));
   return true;
+}
+
+/** Says of a version that was to be looked into that nobody will. What is known stays. */
+export function* giveUpContents({ app, version }: { readonly app: string; readonly version: string }): Script<void> {
+  const waiting = sql.updateTable('bundle_version').set(contentColumns(READING_CANCELLED));
+  yield* run(
+    waiting.where('app', '=', app).where('version', '=', version).where('contents_note', '=', BEING_READ.note),
+  );
 }
 
 /** Sees to it that the contents come, should the node die that is reading them. In the script that publishes the version. */

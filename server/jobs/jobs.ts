@@ -1,3 +1,4 @@
+import { giveUpContents } from '../catalog/bundle-contents.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import {
   cancelJob,
@@ -87,7 +88,14 @@ export class Jobs {
 
   /** Asks for a job to be given up; one that has finished stays as it is. Throws `job-not-found`. */
   async cancel(id: string, actor: Actor): Promise<Job> {
-    const job = await this.#catalog.write(() => cancelJob(id, actor, this.#clock.nowMs()));
+    const now = this.#clock.nowMs();
+    const job = await this.#catalog.write(function* () {
+      const cancelled = yield* cancelJob(id, actor, now);
+      // One that runs says so itself, at its end.
+      if (cancelled?.kind === 'read-archive' && cancelled.state === 'cancelled')
+        yield* giveUpContents(cancelled.input as JobInputs['read-archive']);
+      return cancelled;
+    });
     this.#wake();
     this.#feed.changed(id);
     return found(job);

@@ -39,6 +39,17 @@ export const BEING_READ: { readonly distributions: null; readonly note: string }
   note: 'being read',
 };
 
+/** Of an archive that was to be looked into when somebody gave that up: nobody will, unless its bytes are sent again. */
+export const READING_CANCELLED: { readonly distributions: null; readonly note: string } = {
+  distributions: null,
+  note: 'unknown: to read it was given up; it is read when the same bytes are pushed again',
+};
+
+/** Has nobody looked yet, whether or not somebody will? */
+export function areUnread(contents: ArchiveContents): boolean {
+  return areBeingRead(contents) || (contents.distributions === null && contents.note === READING_CANCELLED.note);
+}
+
 /** Will the contents be known later? */
 export function areBeingRead(contents: ArchiveContents): boolean {
   return contents.distributions === null && contents.note === BEING_READ.note;
