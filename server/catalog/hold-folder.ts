@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
 import { systemClock } from '../clock.ts';
 import { CatalogUnusableError } from './errors.ts';
 import { lockFile } from './lock-file.ts';
@@ -25,7 +27,7 @@ const OWNER_ONLY = 0o700;
  */
 export async function holdFolder(dataDir: string): Promise<HeldFolder> {
   const letGo = await usable(dataDir, async () => {
-    await mkdir(dataDir, { recursive: true, mode: OWNER_ONLY });
+    await makeFolder(dataDir);
     return lockFile(join(dataDir, LOCK));
   });
   if (letGo !== undefined) return { dir: dataDir, letGo: async () => letGo() };
@@ -40,7 +42,7 @@ export async function holdFolder(dataDir: string): Promise<HeldFolder> {
  */
 export async function ownFolder(parent: string): Promise<HeldFolder> {
   return await usable(parent, async () => {
-    await mkdir(parent, { recursive: true, mode: OWNER_ONLY });
+    await makeFolder(parent);
     // One at a time: a folder that is made and not held yet looks as one whose owner is dead.
     const alone = await lockPatiently(join(parent, LOCK));
     try {
@@ -61,6 +63,20 @@ export async function ownFolder(parent: string): Promise<HeldFolder> {
       alone();
     }
   });
+}
+
+/** Makes a folder and those above it, each its owner's alone. One that is there stays as it is. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: OWNER_ONLY });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    // Where nothing can be made, such as in /proc, this is ENOENT for ever, and Node's own `recursive` tries for as long.
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
+    await makeFolder(dirname(path));
+    await makeFolder(path);
+  }
 }
 
 async function lockPatiently(path: string): Promise<() => void> {
