@@ -31,7 +31,7 @@ export interface ComposedBundles {
   close(): Promise<void>;
 }
 
-// Reading 200 MB takes about a second; what takes thirty is no archive of an application.
+// One small archive takes milliseconds; what takes thirty seconds is no archive of an application.
 const READING_TIMEOUT_MS = 30_000;
 const MAX_DISTRIBUTIONS = 10_000;
 
@@ -58,6 +58,7 @@ export function composeBundles(
     },
     timeoutMs: READING_TIMEOUT_MS,
     log,
+    nowMs: () => clock.nowMs(),
   });
   const readings = new Readings({ catalog, log });
   const bundles = new Bundles({

@@ -5,6 +5,7 @@ import type { Logger } from '../log.ts';
 import { type ArchiveContents, BEING_READ } from '../model/bundle.ts';
 import type { ArchiveCaps } from './archive-error.ts';
 import type { ArchiveAnswer, ArchiveOrder } from './archive-orders.ts';
+import { Arrival } from './arrival.ts';
 import { type ArchiveKind, archiveKind } from './read-archive.ts';
 
 /** Looks into one archive while its file is being written. In the end `finished` or `abandon` is called. */
@@ -24,9 +25,11 @@ export interface ArchiveReading {
 
 export interface ArchiveReaderOptions {
   readonly caps: ArchiveCaps;
-  /** How long reading may take once the file is complete, waiting for others included. */
+  /** How long reading may take once the file is complete, waiting for others included; 200 ms more for each megabyte of it. */
   readonly timeoutMs: number;
   readonly log: Logger;
+  /** Milliseconds, to see how fast archives come. */
+  readonly nowMs: () => number;
 }
 
 export interface BeginOptions {
@@ -41,6 +44,10 @@ const AT_ONCE = 8;
 const GROWING_AT_ONCE = 6;
 // Below that, reading begins when all is there: it takes less than the messages would.
 const FOLLOW_BYTES = 4 * 1024 * 1024;
+// Three times what xz takes.
+const MS_PER_BYTE = 200 / 1e6;
+// To inflate more than that takes longer than anybody waits for an answer.
+const LATE_BYTES = 32 * 1024 * 1024;
 const TELL_EVERY_BYTES = 512 * 1024;
 
 const UNKNOWN_KIND: ArchiveContents = {
@@ -54,6 +61,7 @@ interface Job {
   readonly file: FileHandle;
   readonly archive: ArchiveKind;
   readonly isAwaited: boolean;
+  readonly arrival: Arrival;
   size: number;
   /** The size that the thread knows. */
   told: number;
@@ -88,7 +96,7 @@ export class ArchiveReader {
       return known(this.#unopened(error));
     }
     const job: Job = {
-      ...{ id: this.#nextId++, file, archive, isAwaited },
+      ...{ id: this.#nextId++, file, archive, isAwaited, arrival: new Arrival() },
       ...{ size: 0, told: 0, state: 'growing', wasStarted: false, isLate: false },
       answer: Promise.withResolvers(),
     };
@@ -118,8 +126,15 @@ export class ArchiveReader {
       return;
     }
     const growing = [...this.#running.values()].filter((one) => one.state === 'growing').length;
-    const mayFollow = job.archive !== 'zip' && size >= FOLLOW_BYTES && growing < GROWING_AT_ONCE;
+    const mayFollow = this.#isDue(job) && growing < GROWING_AT_ONCE;
     if (mayFollow && this.#running.size < AT_ONCE && this.#waiting.length === 0 && !this.#closed) this.#start(job);
+  }
+
+  /** May it be read while it grows? What is packed and comes fast would only come more slowly, and be known no sooner. */
+  #isDue({ archive, isAwaited, arrival, size }: Job): boolean {
+    if (archive === 'zip') return false;
+    if (isPacked(archive) && !isAwaited) return arrival.isSlow(size, this.#options.nowMs());
+    return size >= FOLLOW_BYTES;
   }
 
   #finished(job: Job, size: number): Promise<ArchiveContents> {
@@ -131,16 +146,18 @@ export class ArchiveReader {
       return job.answer.promise;
     }
     // A limit on our own work: no business of the program's clock, which a test may hold still.
-    job.timer = setTimeout(() => this.#tookTooLong(job), this.#options.timeoutMs);
+    const limitMs = this.#options.timeoutMs + size * MS_PER_BYTE;
+    job.timer = setTimeout(() => this.#tookTooLong(job, limitMs), limitMs);
     job.timer.unref();
+    if (!job.wasStarted && isPacked(job.archive) && size > LATE_BYTES) job.isLate = true;
     if (this.#running.has(job.id)) this.#tell({ kind: 'finished', id: job.id, size });
     else if (this.#running.size < AT_ONCE) this.#start(job);
     else this.#waiting.push(job);
     return job.answer.promise;
   }
 
-  #tookTooLong(job: Job): void {
-    const seconds = Math.round(this.#options.timeoutMs / 1000);
+  #tookTooLong(job: Job, limitMs: number): void {
+    const seconds = Math.round(limitMs / 1000);
     // One that never had its turn is not to blame.
     this.#drop(job, job.wasStarted ? unreadable(`reading took more than ${seconds} s`) : BEING_READ);
   }
@@ -213,6 +230,11 @@ export class ArchiveReader {
     this.#options.log.error({ detail }, 'an archive could not be read for a reason that is not its own');
     return unreadable('the file could not be read');
   }
+}
+
+/** Is every byte of it to be decompressed? */
+function isPacked(archive: ArchiveKind): boolean {
+  return archive !== 'tar' && archive !== 'zip';
 }
 
 function known(contents: ArchiveContents): ArchiveReading {

@@ -20,12 +20,15 @@ export class GrowingFile {
   readonly file: FileHandle;
   readonly #isAwaited: boolean;
   readonly #onLate: () => void;
+  /** Bytes that were there when reading began. */
+  readonly #first: number;
   #size: number;
   #state: 'growing' | 'finished' | 'abandoned' = 'growing';
   #wake = Promise.withResolvers<void>();
 
   constructor(file: FileHandle, options: GrowingFileOptions) {
     this.file = file;
+    this.#first = options.size;
     this.#size = options.size;
     this.#isAwaited = options.isAwaited;
     this.#onLate = options.onLate;
@@ -64,8 +67,9 @@ export class GrowingFile {
   }
 
   /**
-   * The bytes in order, up to the end. Of a file that grows more than twice as fast as its bytes are asked for, the rest comes when it is
-   * complete, unless it is awaited. A chunk is valid until the next is asked for. Throws `ArchiveError` when abandoned.
+   * The bytes in order, up to the end. Of a file that grows more than twice as fast as its bytes are asked for, counted from when reading
+   * began, the rest comes when it is complete, unless it is awaited. A chunk is valid until the next is asked for. Throws `ArchiveError`
+   * when abandoned.
    */
   async *chunks(): AsyncGenerator<Buffer> {
     let position = 0;
@@ -89,7 +93,8 @@ export class GrowingFile {
   /** Then to go on would only slow down whoever writes, and at best halve what is left to do in the end. */
   #isHopeless(position: number): boolean {
     if (this.#isAwaited || this.#state !== 'growing') return false;
-    return this.#size - position > LATE_BYTES && position < this.#size / 2;
+    const grown = this.#size - this.#first;
+    return grown - position > LATE_BYTES && position < grown / 2;
   }
 
   #stir(): void {

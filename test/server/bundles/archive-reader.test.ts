@@ -13,10 +13,17 @@ import { tempDir } from '../../support/temp-dir.ts';
 import { makeWheel } from '../../support/wheel.ts';
 import { type ZipPart, zipOf } from '../../support/zip.ts';
 
-const CAPS = { maxMembers: 50, maxExpandedBytes: 1024 * 1024, maxDistributions: 10 };
+const MB = 1024 * 1024;
+const CAPS = { maxMembers: 50, maxExpandedBytes: MB, maxDistributions: 10 };
 
 function reader(t: TestContext, options: Partial<ArchiveReaderOptions> = {}): ArchiveReader {
-  const made = new ArchiveReader({ caps: CAPS, timeoutMs: 20_000, log: pino({ level: 'silent' }), ...options });
+  const made = new ArchiveReader({
+    caps: CAPS,
+    timeoutMs: 20_000,
+    log: pino({ level: 'silent' }),
+    nowMs: () => 0,
+    ...options,
+  });
   t.after(() => made.close());
   return made;
 }
@@ -137,6 +144,49 @@ test('an archive is read while it is still being written', async (t) => {
     reading.grown(Math.min(at + (1 << 20), bytes.length));
   }
   assert.equal(told(await reading.finished(bytes.length)), 'last==1');
+});
+
+test('what is packed and comes fast is read when it is complete, and is late if that takes a while', async (t) => {
+  const by = reader(t, { caps: { ...CAPS, maxExpandedBytes: 1e9 } });
+  const files = Object.fromEntries(Array.from({ length: 35 }, (_, at) => [`f${at}`, Buffer.alloc(MB, at)]));
+  const tar = makeTar(files);
+  for (const [filename, bytes] of [
+    ['large.tar.gz', gzipSync(tar, { level: 0 })],
+    ['small.tar.gz', gzipSync(makeTar({}))],
+  ] as const) {
+    const path = join(await tempDir(t), 'spool');
+    // Whoever looks before it is complete sees no archive.
+    await writeFile(path, Buffer.alloc(bytes.length));
+    const reading = await by.begin(path, { filename, isAwaited: false });
+    for (let at = 0; at < bytes.length; at += MB) reading.grown(Math.min(at + MB, bytes.length));
+    await writeFile(path, bytes);
+    const contents = reading.finished(bytes.length);
+    assert.equal(reading.isLate(), filename === 'large.tar.gz', filename);
+    assert.equal(told(await contents), 'last==1');
+  }
+});
+
+test('what comes slowly, or need not be decompressed, is read meanwhile', async (t) => {
+  const caps = { ...CAPS, maxExpandedBytes: 1e9 };
+  const files = Object.fromEntries(Array.from({ length: 35 }, (_, at) => [`f${at}`, Buffer.alloc(MB, at)]));
+  const tar = makeTar(files);
+  let nowMs = 0;
+  for (const [filename, bytes, paceMs] of [
+    ['slow.tar.gz', gzipSync(tar, { level: 0 }), 1000],
+    ['fast.tar', tar, 0],
+  ] as const) {
+    const by = reader(t, { caps, nowMs: () => nowMs });
+    const path = join(await tempDir(t), 'spool');
+    await writeFile(path, bytes);
+    const reading = await by.begin(path, { filename, isAwaited: false });
+    for (let at = 0; at < bytes.length; at += MB) {
+      reading.grown(Math.min(at + MB, bytes.length));
+      nowMs += paceMs;
+    }
+    const contents = reading.finished(bytes.length);
+    assert.equal(reading.isLate(), false, filename);
+    assert.equal(told(await contents), 'last==1');
+  }
 });
 
 test('an archive is read wherever its file went since it was begun', async (t) => {
