@@ -30,7 +30,9 @@ export function sendPage(
     return;
   }
   writeReadyHead(req, res, heads.whole);
-  res.end(req.method === 'HEAD' ? undefined : encoded.body);
+  if (req.method === 'HEAD') res.end();
+  else if (encoded.text !== undefined) res.end(encoded.text, 'latin1');
+  else res.end(encoded.body);
 }
 
 interface Heads {
