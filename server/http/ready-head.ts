@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { contextOf } from './request-context.ts';
 
-/** The head of an answer, made before it is asked for. */
-export interface ReadyHead {
+/** What the head of an answer says. */
+interface HeadFacts {
   readonly status: number;
   /** Names and values in turns, as Node takes them without another look. */
   readonly headers: readonly string[];
@@ -12,9 +12,28 @@ export interface ReadyHead {
   readonly cache: string | undefined;
 }
 
-/** Writes the head, with the request's id, and tells the log what it said: Node does not keep headers that come in a list. */
-export function writeReadyHead(req: IncomingMessage, res: ServerResponse, head: ReadyHead): void {
-  const context = contextOf(req);
-  context.sent = head;
-  res.writeHead(head.status, [...head.headers, 'X-Request-Id', context.id]);
+/** The head of an answer, made before it is asked for. */
+export class ReadyHead {
+  readonly length: number;
+  readonly cache: string | undefined;
+  readonly #status: number;
+  // One list for all answers: Node has read it when `writeHead` returns.
+  readonly #headers: string[];
+  readonly #idAt: number;
+
+  constructor({ status, headers, length, cache }: HeadFacts) {
+    this.length = length;
+    this.cache = cache;
+    this.#status = status;
+    this.#headers = [...headers, 'X-Request-Id', ''];
+    this.#idAt = headers.length + 1;
+  }
+
+  /** Writes it, with the request's id, and tells the log what it said: Node does not keep headers that come in a list. */
+  write(req: IncomingMessage, res: ServerResponse): void {
+    const context = contextOf(req);
+    context.sent = this;
+    this.#headers[this.#idAt] = context.id;
+    res.writeHead(this.#status, this.#headers);
+  }
 }

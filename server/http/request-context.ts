@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from '../log.ts';
 import type { Actor, Principal } from '../model/access.ts';
+import { requestIds } from './request-id.ts';
 
 /** What is known of a request besides its bytes. */
 export interface RequestContext {
@@ -27,13 +27,15 @@ interface WithContext extends IncomingMessage {
   [CONTEXT]?: RequestContext;
 }
 
+const nextId = requestIds();
+
 /** Begins the context of a request; called once, before anything else. */
 export function beginContext(
   req: IncomingMessage,
   parts: { address: string; nowMs: number; log: Logger },
 ): RequestContext {
   const context: RequestContext = {
-    id: randomUUID(),
+    id: nextId(),
     address: parts.address,
     startedAt: parts.nowMs,
     log: parts.log,

@@ -5,7 +5,7 @@ import type { Origin, ServedFile } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
 import { allowsRange, matchesEtag, passesIfMatch } from './conditional.ts';
 import { parseRange } from './range.ts';
-import { writeReadyHead } from './ready-head.ts';
+import { ReadyHead } from './ready-head.ts';
 
 export interface SendFileOptions {
   /** More headers, such as `Content-Disposition`. */
@@ -34,7 +34,7 @@ export async function sendFile(
   const write: WriteHead = (status, more, length, origin = file.origin) => {
     const cache = cacheStatus(origin);
     const headers = [...fileHeaders(file, { etag, cache }, options), ...more];
-    writeReadyHead(req, res, { status, headers, length, cache });
+    new ReadyHead({ status, headers, length, cache }).write(req, res);
   };
   if (etag !== undefined && !passesIfMatch(req.headers['if-match'], etag)) {
     throw new Problem('precondition-failed', `The file is ${etag}, and If-Match names none of that.`);
@@ -52,7 +52,7 @@ export async function sendFile(
   const location = req.method === 'GET' ? await file.locate() : undefined;
   if (location !== undefined) {
     const elsewhere = ['Location', location.href, 'Cache-Control', 'no-store', 'Content-Length', '0'];
-    writeReadyHead(req, res, { status: 302, headers: elsewhere, length: 0, cache: undefined });
+    new ReadyHead({ status: 302, headers: elsewhere, length: 0, cache: undefined }).write(req, res);
     res.end();
     return;
   }

@@ -3,7 +3,7 @@ import type { Encoded, RenderedPage } from '../repository/pages.ts';
 import type { PageState } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
 import { matchesEtag } from './conditional.ts';
-import { type ReadyHead, writeReadyHead } from './ready-head.ts';
+import { ReadyHead } from './ready-head.ts';
 
 const HTML_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -25,11 +25,11 @@ export function sendPage(
   const encoded = isGzip && page.gzip !== undefined ? page.gzip : page.plain;
   const heads = headsOf(encoded, options, isGzip);
   if (matchesEtag(req.headers['if-none-match'], encoded.etag)) {
-    writeReadyHead(req, res, heads.unchanged);
+    heads.unchanged.write(req, res);
     res.end();
     return;
   }
-  writeReadyHead(req, res, heads.whole);
+  heads.whole.write(req, res);
   if (req.method === 'HEAD') res.end();
   else if (encoded.text !== undefined) res.end(encoded.text, 'latin1');
   else res.end(encoded.body);
@@ -67,8 +67,8 @@ function headsOf(encoded: Encoded, { contentType, state, isPublic }: SendPageOpt
   ];
   const heads: Heads = {
     ...{ contentType, cache, isPublic },
-    whole: { status: 200, headers: [...common, ...own], length: body.length, cache },
-    unchanged: { status: 304, headers: common, length: 0, cache },
+    whole: new ReadyHead({ status: 200, headers: [...common, ...own], length: body.length, cache }),
+    unchanged: new ReadyHead({ status: 304, headers: common, length: 0, cache }),
   };
   made.set(encoded, heads);
   return heads;
