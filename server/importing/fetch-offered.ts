@@ -10,25 +10,23 @@ import type { SourceIndex } from './source-index.ts';
 const TRIES = 3;
 
 /**
- * The whole file, its digest checked when the source tells one. The caller discards it, published or not. Throws `Problem`,
+ * The whole file, its digest checked when the source tells one, and when it was changed last, if the source says so, milliseconds. The caller discards it, published or not. Throws `Problem`,
  * `DigestMismatchError`, and what spools throw.
  */
 export async function fetchOffered(
   source: SourceIndex,
   { project, file }: { readonly project: ProjectName; readonly file: OfferedFile },
   options: { readonly spoolDir: string; readonly maxBytes: number; readonly signal: AbortSignal },
-): Promise<{ readonly spooled: Spooled; discard(): Promise<void> }> {
+): Promise<{ readonly spooled: Spooled; readonly modifiedAt: number | undefined; discard(): Promise<void> }> {
   const { spoolDir, maxBytes, signal } = options;
   let spool = await Spool.create(spoolDir, { maxBytes });
   let validator: string | undefined;
+  let modifiedAt: number | undefined;
   try {
     for (let left = TRIES; ; left -= 1) {
-      const {
-        body,
-        offset,
-        validator: now,
-      } = await source.download(project, file, { signal, offset: spool.size, validator });
-      validator = now;
+      const download = await source.download(project, file, { signal, offset: spool.size, validator });
+      const { body, offset } = download;
+      ({ validator, modifiedAt } = download);
       if (offset !== spool.size) {
         await spool.discard();
         spool = await Spool.create(spoolDir, { maxBytes });
@@ -45,7 +43,7 @@ export async function fetchOffered(
       }
     }
     const spooled = await spool.finish(file.sha256);
-    return { spooled, discard: () => spool.discard() };
+    return { spooled, modifiedAt, discard: () => spool.discard() };
   } catch (error) {
     await spool.discard();
     throw error;

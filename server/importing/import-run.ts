@@ -133,7 +133,8 @@ export class ImportRun {
     }
   }
 
-  async #moveIn({ project, file }: Wanted, signal: AbortSignal) {
+  async #moveIn(wanted: Wanted, signal: AbortSignal) {
+    const { project, file } = wanted;
     const { catalog, publish } = this.#parts;
     const { repository, actor } = this.#order;
     const { filename, sha256, uploadTime, yanked } = file;
@@ -145,9 +146,9 @@ export class ImportRun {
       throw new Problem('file-exists', `${filename} is here with other content (sha256 ${here.digest}).`);
     }
     if (here !== undefined && here.digest === sha256) return { state: 'present', sha256 } as const;
-    const { spooled, discard } = await fetchOffered(this.#source, { project, file }, { ...this.#parts, signal });
+    const { spooled, modifiedAt, discard } = await fetchOffered(this.#source, wanted, { ...this.#parts, signal });
     try {
-      const uploadedAt = uploadTime === undefined ? undefined : Date.parse(uploadTime);
+      const uploadedAt = uploadTime === undefined ? plausible(modifiedAt) : Date.parse(uploadTime);
       const outcome = await publish({
         ...{ repository, project, filename, spooled, actor },
         ...(uploadedAt === undefined ? {} : { uploadedAt }),
@@ -175,6 +176,14 @@ export class ImportRun {
     this.#parts.log.error({ err: error, what }, 'a file could not move in');
     return 'it failed here; the log has more under the id of this job';
   }
+}
+
+// Older than any index of packages: what servers say that do not know.
+const BEFORE_ALL = Date.UTC(2000);
+
+/** Where the index tells no upload times, the file's own is the best that is known. */
+function plausible(modifiedAt: number | undefined): number | undefined {
+  return modifiedAt !== undefined && modifiedAt >= BEFORE_ALL ? modifiedAt : undefined;
 }
 
 // No fault of the file: the job is tried again.

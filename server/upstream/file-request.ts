@@ -75,11 +75,13 @@ async function read(
   const told = part ? part[2] : length;
   const size = told === undefined || told === '*' || isPacked ? undefined : Number(told);
   const validatorNow = validatorOf(response);
+  const modifiedAt = Date.parse(headers['last-modified'] ?? '');
   return {
     offset: part ? asked : 0,
     body: new FileBody(isPacked ? unpacked(body) : body, parts),
     ...(size === undefined ? {} : { size }),
     ...(validatorNow === undefined ? {} : { validator: validatorNow }),
+    ...(Number.isNaN(modifiedAt) ? {} : { modifiedAt }),
   };
 }
 

@@ -29,6 +29,8 @@ export interface DownloadTarget {
 export interface Download {
   /** Strong `ETag`, else `Last-Modified`: to be handed in again when the rest of the file is asked for. */
   readonly validator?: string;
+  /** When the file was changed last by its `Last-Modified`, milliseconds. */
+  readonly modifiedAt?: number;
   /** Where `body` begins in the file: the offset that was asked for, or 0 when the upstream ignores ranges. */
   readonly offset: number;
   /** Length of the whole file, when the upstream tells it. */

@@ -45,13 +45,28 @@ describe('an index that moves in', () => {
       const one = files.find(({ filename }) => filename === ONE.filename);
       assert.equal(one?.yanked, 'broken');
       assert.equal(files.find(({ filename }) => filename === TWO.filename)?.yanked, undefined);
-      if (formats === 'json') assert.equal(one?.['upload-time'], TIME);
+      // A page in HTML tells none: then the file's Last-Modified does.
+      assert.equal(one?.['upload-time'], formats === 'json' ? TIME : '2024-01-01T00:00:00.000Z');
       const fetches = up.requests('/files/*');
       const again = await imported(app, { simple: url, projects: ['Acme_Lib', 'other'] });
       assert.deepEqual([again.state, again.counts.present], ['succeeded', 4]);
       // Without a digest on the page only the bytes tell.
       assert.equal(up.requests('/files/*') - fetches, 1);
       assert.doesNotMatch(JSON.stringify([job, app.logged, await jobRows(app)]), new RegExp(PASSWORD));
+    }
+  });
+
+  it('without upload times keeps those of the files, unless they are older than any index, or in the future', async (t) => {
+    const up = await fakeUpstream(t, { formats: 'html' });
+    up.project('acme-lib').add(ONE).add(TWO);
+    up.order(`/files/${ONE.filename}`, { headers: { 'last-modified': 'Thu, 01 Jan 1970 00:00:00 GMT' } });
+    up.order(`/files/${TWO.filename}`, { headers: { 'last-modified': 'Fri, 01 Jan 2100 00:00:00 GMT' } });
+    const before = Date.now();
+    const app = await testApp(t);
+    assert.equal((await imported(app, { simple: up.url })).state, 'succeeded');
+    for (const file of await listed(app, 'acme-lib')) {
+      const at = Date.parse(file['upload-time']);
+      assert.ok(at >= before && at <= Date.now(), file['upload-time']);
     }
   });
 
