@@ -6,10 +6,10 @@ import { findUpstreamState, saveUpstreamState, shareUpstreamState } from './cata
 import type { Clock } from './clock.ts';
 import type { Config, UpstreamConfig } from './config/schema.ts';
 import type { Logger } from './log.ts';
-import type { SavedHealth } from './upstream/health.ts';
 import { HttpUpstream } from './upstream/http-upstream.ts';
 import { NoUpstream } from './upstream/no-upstream.ts';
 import type { ProxySettings } from './upstream/proxy.ts';
+import type { SavedHealth } from './upstream/saved-health.ts';
 import type { BreakerState, Upstream } from './upstream/upstream.ts';
 
 /** How soon a node knows what another has found of an upstream. */

@@ -15,8 +15,8 @@ import { Tokens } from './access/tokens.ts';
 import { TrustedPublishing } from './access/trusted-publishing.ts';
 import { Browse } from './browse/overview.ts';
 import { holdFolder, ownFolder } from './catalog/hold-folder.ts';
-import { hotReads } from './catalog/hot-reads.ts';
 import { LastKnown } from './catalog/last-known.ts';
+import { nearReads } from './catalog/near-reads.ts';
 import { openCatalog } from './catalog/open.ts';
 import { ifWritable, refusingWhenReadOnly } from './catalog/read-only.ts';
 import { type Clock, systemClock } from './clock.ts';
@@ -136,7 +136,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   });
   const isShared = config.catalog.kind === 'postgres';
   const memory = isShared ? new LastKnown({ catalog, clock, log }) : undefined;
-  const hot = memory ?? hotReads(catalog);
+  const hot = memory ?? nearReads(catalog);
   const turns = isShared ? new RefreshTurns({ catalog, clock, log }) : undefined;
   if (turns !== undefined) await ifWritable(turns.sweep());
   const reading = buildReading(

@@ -1,7 +1,7 @@
 import type { ProjectName } from '../model/project-name.ts';
-import type { ProjectReads } from './hot-reads.ts';
 import type { Wanted } from './look.ts';
 import type { Glance } from './looks.ts';
+import type { ProjectReads } from './project-reads.ts';
 import type { ProjectState } from './project-state.ts';
 import type { StoredFile, StoredMetadata } from './stored-files.ts';
 

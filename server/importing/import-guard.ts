@@ -1,15 +1,9 @@
 import { isIP, type LookupFunction } from 'node:net';
-import {
-  AddressGuard,
-  type Guard,
-  hostOf,
-  isForNobody,
-  type Resolve,
-  systemResolve,
-} from '../upstream/address-guard.ts';
+import { AddressGuard, type Guard, hostOf, isForNobody } from '../upstream/address-guard.ts';
 import { checkedLookup } from '../upstream/checked-lookup.ts';
 import { UpstreamError } from '../upstream/errors.ts';
 import { HostList, isWebAddress } from '../upstream/host-list.ts';
+import { type Resolve, systemResolve } from '../upstream/resolve.ts';
 
 /**
  * Where an import may go (ADR 18). An administrator names the index, so it may be inside a private network; what it links and redirects to may be

@@ -1,7 +1,8 @@
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { BlobKeeper } from '../blob-keeper.ts';
 import type { Catalog } from '../catalog/catalog.ts';
-import { type HotReads, hotReads } from '../catalog/hot-reads.ts';
+import type { HotReads } from '../catalog/hot-reads.ts';
+import { nearReads } from '../catalog/near-reads.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Downloads } from '../upstream/download.ts';
@@ -58,7 +59,7 @@ export function buildReading(
   },
   parts: BuildParts,
 ): Reading {
-  const { hot = hotReads(parts.catalog) } = parts;
+  const { hot = nearReads(parts.catalog) } = parts;
   const hosted = new Map<string, Hosted>();
   const proxied = new Map<string, Proxied>();
   for (const [name, setting] of settings.repositories) {

@@ -1,13 +1,7 @@
-import { lookup as systemLookup } from 'node:dns/promises';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { checkedLookup } from './checked-lookup.ts';
 import { UpstreamError } from './errors.ts';
-
-/** All addresses of a host name. Throws as `dns.lookup` does. */
-export type Resolve = (hostname: string) => Promise<readonly { readonly address: string; readonly family: number }[]>;
-
-/** The system's resolver. */
-export const systemResolve: Resolve = (hostname) => systemLookup(hostname, { all: true });
+import { type Resolve, systemResolve } from './resolve.ts';
 
 // Addresses of this machine and of networks that are not public (RFC 1122, 1918, 4193, 6598, 2544).
 const INSIDE = listOf([

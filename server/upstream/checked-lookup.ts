@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net';
-import type { Resolve } from './address-guard.ts';
+import type { Resolve } from './resolve.ts';
 
 /**
  * A look-up for sockets that hands over just the addresses that `addressesOf` has found and checked, so that the name cannot lead elsewhere a

@@ -1,16 +1,6 @@
 import type { IndexAddress } from './index-address.ts';
 import type { BreakerState, UpstreamHealth } from './upstream.ts';
 
-/** What outlives the process. */
-export interface SavedHealth {
-  readonly state: BreakerState;
-  readonly since: number;
-  readonly epoch: number;
-  readonly lastSuccessAt?: number;
-  readonly lastFailureAt?: number;
-  readonly lastError?: string;
-}
-
 /** The condition of an index with several addresses: it is as well as the address that would be asked first. */
 export function healthOf(addresses: readonly IndexAddress[]): UpstreamHealth {
   const states = addresses.map(({ breaker }) => breaker.state);

@@ -5,9 +5,9 @@ import { Breaker } from './breaker.ts';
 import { within } from './deadline.ts';
 import { UpstreamError, upstreamErrorOf } from './errors.ts';
 import type { Failure } from './evidence.ts';
-import type { SavedHealth } from './health.ts';
 import { NoPlaceError, type Places } from './places.ts';
 import { retrying } from './retry.ts';
+import type { SavedHealth } from './saved-health.ts';
 import type { UpstreamPage } from './upstream.ts';
 import type { Web } from './web.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
-import type { SavedHealth } from './health.ts';
+import type { SavedHealth } from './saved-health.ts';
 import type { UpstreamHealth } from './upstream.ts';
 
 export interface StateKeeperOptions {

@@ -1,8 +1,9 @@
 import { isIP, type LookupFunction } from 'node:net';
-import { type Guard, hostOf, isPrivateAddress, type Resolve, systemResolve } from '../../upstream/address-guard.ts';
+import { type Guard, hostOf, isPrivateAddress } from '../../upstream/address-guard.ts';
 import { checkedLookup } from '../../upstream/checked-lookup.ts';
 import { UpstreamError } from '../../upstream/errors.ts';
 import { HostList, isWebAddress } from '../../upstream/host-list.ts';
+import { type Resolve, systemResolve } from '../../upstream/resolve.ts';
 
 /**
  * Lets requests for URL and VCS requirements go to the hosts of the configuration alone (`fetch.allowHosts`: `host` for the usual ports, or

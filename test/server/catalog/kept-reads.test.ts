@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Catalog } from '../../../server/catalog/catalog.ts';
-import { hotReads } from '../../../server/catalog/hot-reads.ts';
+import { nearReads } from '../../../server/catalog/near-reads.ts';
 import { bumpRevision } from '../../../server/catalog/project-state.ts';
 import { refusingWhenReadOnly } from '../../../server/catalog/read-only.ts';
 import { recordPulledFile } from '../../../server/catalog/stored-files.ts';
@@ -42,7 +42,7 @@ async function stocked(t: Parameters<typeof testCatalog>[0]): Promise<Catalog> {
 
 test('what pages and files begin with is read once until something is written', async (t) => {
   const catalog = counted(await stocked(t));
-  const hot = hotReads(catalog);
+  const hot = nearReads(catalog);
   const ask = async () => ({
     state: await hot.projectState('pypi', NAME),
     elsewhere: await hot.projectState('local', NAME),
@@ -70,7 +70,7 @@ test('a read that fails is made again', async (t) => {
     version: 1,
     close: () => working.close(),
   };
-  const hot = hotReads(catalog);
+  const hot = nearReads(catalog);
   await assert.rejects(hot.projectState('pypi', NAME), /no/);
   isBroken = false;
   assert.notEqual(await hot.projectState('pypi', NAME), undefined);
@@ -83,7 +83,7 @@ test('a catalog that others write to is asked each time', async (t) => {
     write: (script) => catalog.write(script),
     close: () => catalog.close(),
   };
-  const hot = hotReads(shared);
+  const hot = nearReads(shared);
   for (let i = 0; i < 3; i += 1) await hot.projectState('pypi', NAME);
   assert.equal(catalog.reads, 3);
 });

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { systemClock } from '../../../server/clock.ts';
 import { AllowedHosts } from '../../../server/mirroring/source-fetch/allowed-hosts.ts';
 import { SourceWeb } from '../../../server/mirroring/source-fetch/source-web.ts';
-import type { Resolve } from '../../../server/upstream/address-guard.ts';
+import type { Resolve } from '../../../server/upstream/resolve.ts';
 
 type Context = { after(fn: () => Promise<void>): void };
 

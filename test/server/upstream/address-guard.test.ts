@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AddressGuard, type Resolve } from '../../../server/upstream/address-guard.ts';
+import { AddressGuard } from '../../../server/upstream/address-guard.ts';
+import type { Resolve } from '../../../server/upstream/resolve.ts';
 
 const NAMES: Readonly<Record<string, readonly string[]>> = {
   'index.example': ['93.184.216.34'],

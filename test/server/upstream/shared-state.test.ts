@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseProjectName } from '../../../server/model/project-name.ts';
-import type { SavedHealth } from '../../../server/upstream/health.ts';
 import type { HttpUpstream } from '../../../server/upstream/http-upstream.ts';
+import type { SavedHealth } from '../../../server/upstream/saved-health.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { type FakeUpstream, fakeUpstream } from '../../support/fake-upstream.ts';
 import { makeWheel } from '../../support/wheel.ts';
