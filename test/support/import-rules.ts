@@ -9,7 +9,8 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
   'server/problem.ts': [],
   'server/clock.ts': [],
-  'server/log.ts': [],
+  'server/log-batches.ts': [],
+  'server/log.ts': ['server/log-batches.ts'],
   'server/each-at-once.ts': [],
   'server/metrics.ts': [],
   'server/blob-keeper.ts': [],
@@ -68,6 +69,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'server/problem.ts',
     'server/failure.ts',
     'server/clock.ts',
+    'server/log.ts',
     ...bytes(),
   ],
 
@@ -158,7 +160,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   multer: ['server/http/'],
   negotiator: ['server/http/'],
   pg: ['server/catalog/postgres'],
-  pino: ['server/log.ts'],
+  pino: ['server/log'],
   'prom-client': ['server/metrics.ts'],
   'rate-limiter-flexible': ['server/access/'],
   '@renovatebot/pep440': ['server/model/'],
