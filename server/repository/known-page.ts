@@ -1,5 +1,6 @@
 import type { DistributionFile, ProjectDetail, ProjectStatus } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
+import { allVersions } from '../simple/parsed-page.ts';
 
 /** A file of an upstream's page, with what became of it since. */
 export interface KnownFile extends DistributionFile {
@@ -54,8 +55,9 @@ export function mergePage(
   const kept = status === 'quarantined' ? gone : gone.map((file) => judge(file, judgement)).filter(isKept);
   const files = kept.length === 0 ? fresh.files : [...fresh.files, ...kept];
   const missing = kept.flatMap((file) => (file.missingSince === undefined ? [] : [file.missingSince]));
-  const versions =
-    missing.length === 0 ? fresh.versions : [...new Set([...fresh.versions, ...(before?.versions ?? [])])];
+  const named = missing.length === 0 ? fresh.versions : [...new Set([...fresh.versions, ...(before?.versions ?? [])])];
+  // Upstream names those of the files that it lists. PEP 700: every file's version is there.
+  const versions = kept.length === 0 ? named : allVersions(fresh.name, named, kept);
   const page: KnownPage = {
     name: fresh.name,
     status,

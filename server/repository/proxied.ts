@@ -190,8 +190,9 @@ export class Proxied implements Repository {
     if (outcome === 'failed') return { known, origin: { outcome: 'stale', detail: 'upstream-failed' } };
     const now = await hot.projectState(this.name, name);
     if (now === undefined) return { known, origin: { outcome: 'stale' } };
-    const isSame = now.revision === known.revision;
-    return { known: now, origin: { outcome: isSame ? 'revalidated' : 'miss', ...detailOf(now, false) } };
+    // What upstream says is not believed yet: the page is the one that was kept.
+    if (now.suspectSince !== undefined) return { known: now, origin: { outcome: 'stale', detail: 'suspect' } };
+    return { known: now, origin: { outcome: now.revision === known.revision ? 'revalidated' : 'miss' } };
   }
 
   /** Never rejects: a failure is said in the log, by the breaker and in `Cache-Status`. */

@@ -40,6 +40,7 @@ test('a 404 for a known project changes nothing until it is confirmed', () => {
   const believed = mergePage(still.page, { name, absent: true }, judge(10 + HOUR, '1'));
   assert.deepEqual(names(believed.page), ['1'], 'what is stored stays, what is not goes');
   assert.equal(believed.page.files[0]?.removedAt, 10);
+  assert.deepEqual(believed.page.versions, ['1'], 'upstream names none any more (PEP 700)');
   assert.equal(believed.suspectSince, undefined);
   assert.equal(believed.empty, false);
 });
@@ -58,6 +59,7 @@ test('an emptied page is held like a 404, and one release that vanishes alike', 
   assert.deepEqual(held.page.versions, ['2', '1']);
   const believed = mergePage(held.page, page('2'), judge(10 + HOUR, '1'));
   assert.equal(believed.page.files.find((one) => one.filename.includes('-1-'))?.removedAt, 10);
+  assert.deepEqual(believed.page.versions, ['2', '1']);
 });
 
 test('what comes back is as if it had never gone', () => {
