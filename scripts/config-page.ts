@@ -3,7 +3,7 @@ import { chosen, entryNode, type KeyNode, rootNode } from '../server/config/keys
 
 /** `config.example.json`: every key with its default, as it may be written. */
 export function exampleText(): string {
-  const text = JSON.stringify(withDefaults(rootNode, undefined), undefined, 2);
+  const text = JSON.stringify(withDefaults(rootNode(), undefined), undefined, 2);
   // Lists of plain values on one line, as the formatter of this repository has them.
   return `${text.replaceAll(/\[\s+([^[\]{}]*?)\s+\]/g, (_, list: string) => `[${list.replaceAll(/\s+/g, ' ')}]`)}\n`;
 }
@@ -47,7 +47,7 @@ Besides keys, \`STORMCELLAR_ADMIN_TOKEN\` (at least 20 characters) is an admin t
 
 /** `docs/configuration.md`. */
 export function configPage(): string {
-  const sections = Object.entries(rootNode.properties ?? {});
+  const sections = Object.entries(rootNode().properties ?? {});
   const plain = sections.filter(([, node]) => !isSection(node));
   const table = ['## Keys at the top', '', ...rows(plain, [])].join('\n');
   const rest = sections.filter(([, node]) => isSection(node)).map(([key, node]) => section(key, node));

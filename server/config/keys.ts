@@ -22,8 +22,13 @@ export interface KeyNode {
   readonly reads?: string;
 }
 
-/** The tree of all keys. */
-export const rootNode: KeyNode = z.toJSONSchema(configSchema, { io: 'input' }) as KeyNode;
+let tree: KeyNode | undefined;
+
+/** The tree of all keys. Most starts need none: it is for complaints, for variables of the environment and for the documentation. */
+export function rootNode(): KeyNode {
+  tree ??= z.toJSONSchema(configSchema, { io: 'input' }) as KeyNode;
+  return tree;
+}
 
 /** The node of a table's entries, when the node is a table. */
 export function entryNode(node: KeyNode): KeyNode | undefined {
@@ -46,7 +51,7 @@ export function typesOf(node: KeyNode): ReadonlySet<string> {
 
 /** The node at `path` below the root, for the value `root`; `undefined` where the schema knows no such place. */
 export function nodeAt(path: readonly PropertyKey[], root: unknown): KeyNode | undefined {
-  let node: KeyNode | undefined = rootNode;
+  let node: KeyNode | undefined = rootNode();
   let value = root;
   for (const step of path) {
     if (node === undefined) return undefined;

@@ -44,7 +44,7 @@ export function applyEnvironment(
 function place(raw: Record<string, unknown>, segments: readonly string[], text: string): string[] | string {
   const path: string[] = [];
   let holder: unknown = raw;
-  let node: KeyNode = rootNode;
+  let node: KeyNode = rootNode();
   for (const [depth, segment] of segments.entries()) {
     const next = step(node, holder, segment);
     if (next === undefined) return path.length === 0 ? 'a key of docs/configuration.md' : `a key of ${pathText(path)}`;

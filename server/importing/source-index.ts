@@ -4,9 +4,7 @@ import type { Logger } from '../log.ts';
 import type { IndexImport } from '../model/job.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
-import { parseHtmlPage } from '../simple/parse-html.ts';
 import { parseJsonPage } from '../simple/parse-json.ts';
-import { parseProjectList } from '../simple/parse-list.ts';
 import { UpstreamError } from '../upstream/errors.ts';
 import { HttpUpstream } from '../upstream/http-upstream.ts';
 import { PAGE_ACCEPT } from '../upstream/index-page.ts';
@@ -125,13 +123,17 @@ class SimpleIndex {
 
   async projects(): Promise<readonly ProjectName[]> {
     const { contentType, body } = await this.#document(this.#root, PAGE_ACCEPT);
+    // Parsers of HTML take memory from when they are loaded, and many servers never import.
+    const { parseProjectList } = await import('../simple/parse-list.ts');
     return readable(this.#root, () => parseProjectList(contentType, body));
   }
 
   async files(name: ProjectName): Promise<readonly OfferedFile[] | undefined> {
     const page = await this.#upstream.page(name);
     if (page === 'absent' || page === 'not-modified') return undefined;
-    const parse = page.contentType.endsWith('json') ? parseJsonPage : parseHtmlPage;
+    const parse = page.contentType.endsWith('json')
+      ? parseJsonPage
+      : (await import('../simple/parse-html.ts')).parseHtmlPage;
     const { files } = readable(this.#root, () => parse(page.body, { name, url: page.url }));
     return files.flatMap(({ filename, url, hashes: { sha256 }, uploadTime, yanked }) => {
       const address = url === undefined ? null : URL.parse(url);

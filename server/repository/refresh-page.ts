@@ -67,7 +67,7 @@ export async function refreshPage(
     await rememberOrPass(parts, { name, absent: true }, { known, finish });
     return;
   }
-  const detail = parseUpstreamPage(name, page, parts);
+  const detail = await parseUpstreamPage(name, page, parts);
   await rememberOrPass(parts, detail, { known, etag: page.etag, serial: page.lastSerial, finish });
 }
 
