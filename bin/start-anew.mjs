@@ -1,5 +1,5 @@
 // What Node and the C library take at the start of a process alone. The figures are in docs/adr/0015-settings-of-the-process.md.
-const FLAGS = ['--max-semi-space-size=4', '--expose-gc'];
+export const FLAGS = ['--max-semi-space-size=4', '--expose-gc'];
 const ENVIRONMENT = { UV_THREADPOOL_SIZE: '8', MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072' };
 
 /**

@@ -2,6 +2,7 @@
 // Plain JavaScript for whatever Node there is: the version is checked before anything is imported that an old one would die
 // of without a word (the SQLite binding does).
 import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { startAnew } from './start-anew.mjs';
 
@@ -24,7 +25,9 @@ if (isTooOld && existsSync(launcher)) {
 } else {
   if (process.argv[2] === 'serve') startAnew(fileURLToPath(import.meta.url));
   // A checkout that was not built runs its sources; tests always do, so that they never meet an old build.
-  const isBuilt = existsSync(new URL('dist/cli/main.js', root)) && process.env.STORMCELLAR_TEST_SOURCES !== '1';
-  const { main } = await import(new URL(isBuilt ? 'dist/cli/main.js' : 'cli/main.ts', root).href);
+  const isBuilt = existsSync(new URL('dist/program', root)) && process.env.STORMCELLAR_TEST_SOURCES !== '1';
+  const { main } = isBuilt
+    ? createRequire(import.meta.url)('./load-built.cjs').loadBuilt('cli')
+    : await import(new URL('cli/main.ts', root).href);
   await main(process.argv, version);
 }

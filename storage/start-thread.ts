@@ -5,8 +5,8 @@ import { type ResourceLimits, Worker } from 'node:worker_threads';
  * until it is told to.
  */
 export function startThread(beside: string, name: string, resourceLimits: ResourceLimits): Worker {
-  // The compiler rewrites the endings of imports, not of addresses: beside a .ts file stands a .ts file.
-  const ending = beside.endsWith('.ts') ? 'ts' : 'js';
+  // What is built has its threads beside it as what is not built does.
+  const ending = beside.endsWith('.ts') ? 'ts' : 'cjs';
   const worker = new Worker(new URL(`./${name}.${ending}`, beside), { resourceLimits });
   worker.unref();
   return worker;

@@ -92,10 +92,11 @@ async function checkTree(image: Stage): Promise<void> {
   const app = await readdir(join(image.root, 'app'));
   assert.deepEqual(app.sort(), ['LICENSE', 'bin', 'config.example.json', 'dist', 'node_modules', 'package.json']);
   const packages = await readdir(join(image.root, 'app', 'node_modules'));
-  for (const name of ['npm', 'typescript', '@biomejs', 'playwright-core', 'yaml'])
+  for (const name of ['npm', 'typescript', 'esbuild', '@biomejs', 'playwright-core', 'yaml'])
     assert.ok(!packages.includes(name), name);
   const built = await readdir(join(image.root, 'app', 'dist'), { recursive: true });
-  assert.ok(built.includes('cli/main.js') && built.includes('migrations/0001_projects.sql'));
+  for (const path of ['program/server.cjs', 'program/server.cjs.bytecode', 'migrations/0001_projects.sql'])
+    assert.ok(built.includes(path), path);
   assert.deepEqual(
     built.filter((path) => path.endsWith('.ts')),
     [],
