@@ -1,5 +1,5 @@
 // Loads what the build has put into dist/program. Plain Node would do it as well, and take twice as long: it compiles four megabytes of
-// JavaScript each time. Why it is done here and not by Node's compile cache: docs/adr/0022-a-few-files-and-their-bytecode.md.
+// JavaScript each time. Why it is done here and not by Node's compile cache: docs/adr/0023-a-few-files-and-their-bytecode.md.
 const { createHash } = require('node:crypto');
 const { existsSync, readFileSync, writeFileSync } = require('node:fs');
 const { createRequire } = require('node:module');

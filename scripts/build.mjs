@@ -1,4 +1,4 @@
-// Makes dist/: the program in a few files that hold what they need of the packages as well (docs/adr/0022-a-few-files-and-their-bytecode.md), and
+// Makes dist/: the program in a few files that hold what they need of the packages as well (docs/adr/0023-a-few-files-and-their-bytecode.md), and
 // the migrations. Types are not checked, `npm run check` does.
 // Runs on whatever Node there is: the compiler is a program of its own.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
