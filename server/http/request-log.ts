@@ -15,7 +15,9 @@ export function forLog(text: string): string {
 
 /** A request's address without its query. */
 export function pathOf(req: IncomingMessage): string {
-  return (req.url ?? '').split('?', 1)[0] ?? '';
+  const { url = '' } = req;
+  const end = url.indexOf('?');
+  return end < 0 ? url : url.slice(0, end);
 }
 
 /**

@@ -254,12 +254,12 @@ export class Proxied implements Repository {
 
   #pageState(known: ProjectState, view: View, origin: Origin): PageState {
     const outage = view.offline ? undefined : this.#outage();
-    const parts = [this.name, known.revision];
-    if (view.offline) parts.push('offline', known.storedRevision);
-    else if (outage !== undefined) parts.push('down', outage.since, known.storedRevision);
-    if (view.at !== undefined) parts.push('at', view.at);
-    const revision = parts.join('.') as Revision;
-    return { revision, origin, repository: this.name, maxAge: 0, ...(outage === undefined ? {} : { outage }) };
+    let revision = `${this.name}.${known.revision}`;
+    if (view.offline) revision += `.offline.${known.storedRevision}`;
+    else if (outage !== undefined) revision += `.down.${outage.since}.${known.storedRevision}`;
+    if (view.at !== undefined) revision += `.at.${view.at}`;
+    const state = { revision: revision as Revision, origin, repository: this.name, maxAge: 0 };
+    return outage === undefined ? state : { ...state, outage };
   }
 
   #outage(): Outage | undefined {
