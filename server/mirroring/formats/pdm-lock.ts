@@ -12,11 +12,14 @@ export const pdmLock: LockFormatHandler = { read, rewrite };
 function read(text: LockText): Lock {
   const document = readToml(text.name, text.content);
   const metadata = document.table('metadata');
+  // An empty file is no lock of an application that needs nothing.
+  const packages = document.tables('package');
+  if (metadata === undefined && packages.length === 0) document.fault('metadata', 'expected what every pdm.lock has');
   if (!/^4(?:\.|$)/.test(metadata?.text('lock_version') ?? '4'))
     metadata?.fault('lock_version', 'expected version 4 of the format');
   // Before 4.3 the files of all packages stood together.
   const together = metadata?.table('files');
-  const entries = document.tables('package').map((table) => readPackage(table, together));
+  const entries = packages.map((table) => readPackage(table, together));
   document.faults.throwIfAny();
   return { format: 'pdm-lock', entries, notes: [] };
 }

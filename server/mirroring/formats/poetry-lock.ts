@@ -12,11 +12,15 @@ export const poetryLock: LockFormatHandler = { read, rewrite };
 function read(text: LockText): Lock {
   const document = readToml(text.name, text.content);
   const metadata = document.table('metadata');
+  // An empty file is no lock of an application that needs nothing.
+  const packages = document.tables('package');
+  if (metadata === undefined && packages.length === 0)
+    document.fault('metadata', 'expected what every poetry.lock has');
   const version = metadata?.text('lock-version') ?? '1.0';
   if (!/^[12]\./.test(version)) metadata?.fault('lock-version', 'expected version 1 or 2 of the format');
   // Before 2.0 the files of all packages stood together at the end.
   const together = metadata?.table('files');
-  const entries = document.tables('package').map((table) => readPackage(table, together));
+  const entries = packages.map((table) => readPackage(table, together));
   document.faults.throwIfAny();
   return { format: 'poetry-lock', entries, notes: [] };
 }

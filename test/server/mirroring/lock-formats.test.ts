@@ -303,6 +303,8 @@ test('a faulty lock says where', () => {
       ['/package/0/sdist/hash', '/package/0/sdist/size'],
     ],
     ['pylock.toml', 'lock-version = "2.0"\npackages = [1]\n', ['/lock-version', '/packages/0']],
+    ['poetry.lock', '', ['/metadata']],
+    ['pdm.lock', '# nothing\n', ['/metadata']],
     [
       'poetry.lock',
       '[metadata]\nlock-version = "3.0"\n[[package]]\nname = "a"\n[package.source]\ntype = "svn"\n',
