@@ -35,7 +35,7 @@ it is. \`stormcellar config check FILE\` reads a file, tells everything that is 
 
 **Environment.** Any key that is one value can also be set by a variable: \`STORMCELLAR_\`, then the path of the key with \`__\` between its
 levels, such as \`STORMCELLAR_LISTEN__PORT=9000\` or \`STORMCELLAR_REPOSITORIES__PYPI__FRESH_FOR=5m\`. Upper and lower case, \`_\`, \`-\` and
-\`.\` within a level do not count. A list of values is written with commas, \`null\` as \`null\` or nothing. The environment wins over the file.
+\`.\` within a level do not count. A list of values is written with commas or as JSON, \`null\` as \`null\` or nothing. The environment wins over the file.
 
 **Secrets.** In place of a value, \`{"$env": "NAME"}\` takes it from an environment variable and \`{"$file": "PATH"}\` from a file.
 

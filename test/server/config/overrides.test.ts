@@ -53,6 +53,16 @@ test('a key of a default repository is set without losing the rest', async () =>
   assert.deepEqual(config.indexes.main, { repositories: ['local', 'pypi'], private: ['acme-*', 'tools'] });
 });
 
+test('a list is written with commas, or as in the file', async () => {
+  const anonymous = async (text: string) =>
+    (await loadConfig({ env: { STORMCELLAR_ACCESS__ANONYMOUS: text } })).access.anonymous;
+  assert.deepEqual(await anonymous('[]'), []);
+  assert.deepEqual(await anonymous(' ["read", "upload"] '), ['read', 'upload']);
+  assert.deepEqual(await anonymous('read, upload'), ['read', 'upload']);
+  const [complaint] = await complaints({ STORMCELLAR_ACCESS__ANONYMOUS: '[read]' });
+  assert.match(complaint ?? '', /^access\.anonymous\[0\].*: found "\[read\]"/);
+});
+
 test('engines and new names can be chosen from the environment alone', async () => {
   const config = await loadConfig({
     env: {
