@@ -79,22 +79,40 @@ export function storedFileOf(row: FileRow): StoredFile {
   };
 }
 
+const metadataByName = prepared((p: { repository: string; name: string; filename: string }) =>
+  sql
+    .selectFrom('core_metadata')
+    .select(['digest', 'size'])
+    .where('project', '=', p.name)
+    .where('filename', '=', p.filename)
+    .where('repository', '=', p.repository),
+);
+
 /** The core metadata that is kept of a file, and its project's status. */
 export function* findStoredMetadata(
   repository: string,
   name: ProjectName,
   filename: string,
 ): Script<StoredMetadata | undefined> {
-  const row = yield* first(
-    sql
-      .selectFrom('core_metadata')
-      .select(['digest', 'size'])
-      .where('project', '=', name)
-      .where('filename', '=', filename)
-      .where('repository', '=', repository),
-  );
+  const row = yield* first(metadataByName({ repository, name, filename }));
   return row === undefined ? undefined : { digest: row.digest as Digest, size: row.size };
 }
+
+const filesOf = prepared((p: { repository: string; name: string }) =>
+  sql
+    .selectFrom('file')
+    .select(['filename', 'digest', 'size'])
+    .where('project', '=', p.name)
+    .where('repository', '=', p.repository)
+    .where('deleted_at', 'is', null),
+);
+const metadataOf = prepared((p: { repository: string; name: string }) =>
+  sql
+    .selectFrom('core_metadata')
+    .select(['filename', 'digest'])
+    .where('project', '=', p.name)
+    .where('repository', '=', p.repository),
+);
 
 /** Digest and size of every stored file and metadata of a project, by file name. */
 export function* findHoldings(
@@ -104,21 +122,8 @@ export function* findHoldings(
   readonly files: ReadonlyMap<string, { readonly digest: Digest; readonly size: number }>;
   readonly metadata: ReadonlyMap<string, Digest>;
 }> {
-  const files = yield* all(
-    sql
-      .selectFrom('file')
-      .select(['filename', 'digest', 'size'])
-      .where('project', '=', name)
-      .where('repository', '=', repository)
-      .where('deleted_at', 'is', null),
-  );
-  const metadata = yield* all(
-    sql
-      .selectFrom('core_metadata')
-      .select(['filename', 'digest'])
-      .where('project', '=', name)
-      .where('repository', '=', repository),
-  );
+  const files = yield* all(filesOf({ repository, name }));
+  const metadata = yield* all(metadataOf({ repository, name }));
   return {
     files: new Map(files.map((row) => [row.filename, { digest: row.digest as Digest, size: row.size }])),
     metadata: new Map(metadata.map((row) => [row.filename, row.digest as Digest])),
@@ -145,42 +150,84 @@ export interface PulledFile {
   readonly changesPage: boolean;
 }
 
-/** Names the kept bytes of a pulled-through file. Again with the same name: the newer bytes count (a repair). */
-export function* recordPulledFile(file: PulledFile, now: number): Script<void> {
-  const { repository, project, digest, size } = file;
-  const { filename } = file.detail;
-  yield* run(
+const nameFile = prepared(
+  (p: {
+    repository: string;
+    project: string;
+    filename: string;
+    version: string;
+    digest: string;
+    size: number;
+    detail: string;
+    now: number;
+  }) =>
     sql
       .insertInto('file')
       .values({
-        project,
-        filename,
-        repository,
-        version: file.version,
-        digest,
-        size,
-        detail: JSON.stringify(file.detail),
-        stored_at: now,
+        project: p.project,
+        filename: p.filename,
+        repository: p.repository,
+        version: p.version,
+        digest: p.digest,
+        size: p.size,
+        detail: p.detail,
+        stored_at: p.now,
         deleted_at: null,
       })
       .onConflict((conflict) =>
         conflict
           .columns(['project', 'filename', 'repository'])
-          .doUpdateSet({ digest, size, stored_at: now, deleted_at: null }),
+          .doUpdateSet({ digest: p.digest, size: p.size, stored_at: p.now, deleted_at: null }),
       ),
-  );
+);
+const countStored = prepared((p: { repository: string; project: string }) =>
+  sql
+    .updateTable('project')
+    .set((eb) => ({ stored_revision: eb('stored_revision', '+', 1) }))
+    .where('name', '=', p.project)
+    .where('repository', '=', p.repository),
+);
+const countChanged = prepared((p: { repository: string; project: string; now: number }) =>
+  sql
+    .updateTable('project')
+    .set((eb) => ({
+      stored_revision: eb('stored_revision', '+', 1),
+      revision: eb('revision', '+', 1),
+      changed_at: p.now,
+    }))
+    .where('name', '=', p.project)
+    .where('repository', '=', p.repository),
+);
+
+/** Names the kept bytes of a pulled-through file. Again with the same name: the newer bytes count (a repair). */
+export function* recordPulledFile(file: PulledFile, now: number): Script<void> {
+  const { repository, project, digest, size } = file;
+  const { filename } = file.detail;
+  const { version } = file;
+  const detail = JSON.stringify(file.detail);
+  yield* run(nameFile({ repository, project, filename, version, digest, size, detail, now }));
   if (file.metadata !== undefined) yield* recordMetadata(repository, project, filename, file.metadata);
-  yield* run(
-    sql
-      .updateTable('project')
-      .set((eb) => ({
-        stored_revision: eb('stored_revision', '+', 1),
-        ...(file.changesPage ? { revision: eb('revision', '+', 1), changed_at: now } : {}),
-      }))
-      .where('name', '=', project)
-      .where('repository', '=', repository),
-  );
+  yield* run(file.changesPage ? countChanged({ repository, project, now }) : countStored({ repository, project }));
 }
+
+const nameMetadata = prepared(
+  (p: { repository: string; project: string; filename: string; digest: string; size: number; source: string }) =>
+    sql
+      .insertInto('core_metadata')
+      .values({
+        project: p.project,
+        filename: p.filename,
+        repository: p.repository,
+        digest: p.digest,
+        size: p.size,
+        source: p.source,
+      })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['project', 'filename', 'repository'])
+          .doUpdateSet({ digest: p.digest, size: p.size, source: p.source }),
+      ),
+);
 
 /** Names the kept bytes of a file's core metadata. */
 export function* recordMetadata(
@@ -189,12 +236,8 @@ export function* recordMetadata(
   filename: string,
   metadata: KeptMetadata,
 ): Script<void> {
-  yield* run(
-    sql
-      .insertInto('core_metadata')
-      .values({ project, filename, repository, ...metadata })
-      .onConflict((conflict) => conflict.columns(['project', 'filename', 'repository']).doUpdateSet({ ...metadata })),
-  );
+  const { digest, size, source } = metadata;
+  yield* run(nameMetadata({ repository, project, filename, digest, size, source }));
 }
 
 /** Every file that is stored under a digest. */

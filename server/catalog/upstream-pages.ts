@@ -1,6 +1,6 @@
 import type { ProjectStatus } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import { all, first, run, type Script } from './catalog.ts';
+import { first, prepared, run, type Script, type Values } from './catalog.ts';
 import { sql } from './schema.ts';
 
 /** The kept page of an upstream's project, as JSON, or `undefined`. */
@@ -36,51 +36,66 @@ export interface PageRecord {
   readonly body?: string;
 }
 
+const keepBody = prepared((p: { name: string; repository: string; body: string }) =>
+  sql
+    .insertInto('upstream_page')
+    .values({ name: p.name, repository: p.repository, body: p.body })
+    .onConflict((conflict) => conflict.columns(['name', 'repository']).doUpdateSet({ body: p.body })),
+);
+
+interface Answer extends Values {
+  readonly name: string;
+  readonly repository: string;
+  readonly present: number;
+  readonly status: string;
+  readonly statusReason: string | null;
+  readonly etag: string | null;
+  readonly serial: number | null;
+  readonly checkedAt: number;
+  readonly freshUntil: number;
+  readonly suspectSince: number | null;
+}
+
+function keepAnswer(p: Answer, { isNew }: { readonly isNew: boolean }) {
+  const answer = {
+    present: p.present,
+    status: p.status,
+    status_reason: p.statusReason,
+    etag: p.etag,
+    serial: p.serial,
+    checked_at: p.checkedAt,
+    fresh_until: p.freshUntil,
+    suspect_since: p.suspectSince,
+  };
+  const first = { status_override: null, revision: 1, stored_revision: 0, changed_at: p.checkedAt };
+  return sql
+    .insertInto('project')
+    .values({ name: p.name, repository: p.repository, display_name: p.name, ...first, ...answer })
+    .onConflict((conflict) =>
+      conflict.columns(['name', 'repository']).doUpdateSet((eb) => ({
+        ...answer,
+        ...(isNew ? { revision: eb('project.revision', '+', 1), changed_at: p.checkedAt } : {}),
+      })),
+    )
+    .returning('project.revision');
+}
+const keepNew = prepared((p: Answer) => keepAnswer(p, { isNew: true }));
+const keepSame = prepared((p: Answer) => keepAnswer(p, { isNew: false }));
+
 /** Remembers an upstream's answer. The revision grows when `body` is given; answers the present one. */
 export function* rememberPage(page: PageRecord): Script<number> {
-  const { repository, name } = page;
+  const { repository, name, status, checkedAt, freshUntil, body } = page;
   const answer = {
+    ...{ repository, name, status, checkedAt, freshUntil },
     present: page.present ? 1 : 0,
-    status: page.status,
-    status_reason: page.statusReason ?? null,
+    statusReason: page.statusReason ?? null,
     etag: page.etag ?? null,
     serial: page.serial ?? null,
-    checked_at: page.checkedAt,
-    fresh_until: page.freshUntil,
-    suspect_since: page.suspectSince ?? null,
+    suspectSince: page.suspectSince ?? null,
   };
-  const isNew = page.body !== undefined;
-  const [row] = yield* all(
-    sql
-      .insertInto('project')
-      .values({
-        name,
-        repository,
-        display_name: name,
-        status_override: null,
-        revision: 1,
-        stored_revision: 0,
-        changed_at: page.checkedAt,
-        ...answer,
-      })
-      .onConflict((conflict) =>
-        conflict.columns(['name', 'repository']).doUpdateSet((eb) => ({
-          ...answer,
-          ...(isNew ? { revision: eb('project.revision', '+', 1), changed_at: page.checkedAt } : {}),
-        })),
-      )
-      .returning('project.revision'),
-  );
-  const revision = row?.revision ?? 1;
-  if (page.body === undefined) return revision;
-  const { body } = page;
-  yield* run(
-    sql
-      .insertInto('upstream_page')
-      .values({ name, repository, body })
-      .onConflict((conflict) => conflict.columns(['name', 'repository']).doUpdateSet({ body })),
-  );
-  return revision;
+  const row = yield* first(body === undefined ? keepSame(answer) : keepNew(answer));
+  if (body !== undefined) yield* run(keepBody({ name, repository, body }));
+  return row?.revision ?? 1;
 }
 
 /** Upstream confirmed the kept page: its time begins anew. */

@@ -7,15 +7,22 @@ export class Gate {
     this.#free = limit;
   }
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /** `work` leaves when it ends, or calls `leave` before. */
+  async run<T>(work: (leave: () => void) => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
+    let isInside = true;
+    const leave = (): void => {
+      if (!isInside) return;
+      isInside = false;
       const next = this.#waiting.shift();
       if (next === undefined) this.#free += 1;
       else next();
+    };
+    try {
+      return await work(leave);
+    } finally {
+      leave();
     }
   }
 }

@@ -16,7 +16,7 @@ import type { MirrorReport, Outcome } from './mirror-report.ts';
 import type { Needed } from './needed.ts';
 import { requiresDist } from './offline-world.ts';
 import type { PickOptions } from './pick-files.ts';
-import { unnamedDependencies } from './unnamed.ts';
+import { UnnamedDependencies } from './unnamed.ts';
 
 const ONLINE = { offline: false };
 
@@ -24,8 +24,8 @@ const ONLINE = { offline: false };
 interface Task {
   readonly facts: Omit<Outcome, 'state' | 'why'>;
   readonly isOptional: boolean;
-  /** Answers what it came to. Throws `Problem`. */
-  readonly attempt: () => Promise<Outcome>;
+  /** Answers what it came to. Calls `onCome` once nothing more is awaited from outside, should that be earlier. Throws `Problem`. */
+  readonly attempt: (onCome: () => void) => Promise<Outcome>;
 }
 
 /** One run of `Mirror`. */
@@ -35,10 +35,15 @@ export class MirrorRun {
   readonly #options: PickOptions;
   readonly #actor: Actor;
   readonly #report: MirrorReport;
+  /** For what comes from outside. */
   readonly #gate: Gate;
+  /** For all that is under way: while some are stored, others come. */
+  readonly #underWay: Gate;
   readonly #again: { task: Task; why: string }[] = [];
   readonly #sourceArchives: Buildable[] = [];
   readonly #had = new Map<ProjectName, Buildable[]>();
+  /** Of a lock that may not name everything. */
+  #unnamed: UnnamedDependencies | undefined;
 
   constructor(
     parts: MirrorParts,
@@ -51,6 +56,7 @@ export class MirrorRun {
     this.#actor = order.actor;
     this.#report = report;
     this.#gate = new Gate(parts.atOnce);
+    this.#underWay = new Gate(2 * parts.atOnce);
   }
 
   async all(needed: readonly Needed[]): Promise<Omit<MirrorSummary, 'notes'>> {
@@ -63,7 +69,7 @@ export class MirrorRun {
       else if (project !== undefined) projects.set(project, [...(projects.get(project) ?? []), each]);
     }
     for (const [project, entries] of projects) work.push(() => this.#project(project, entries));
-    await eachAtOnce(work, atOnce, (one) => one());
+    await eachAtOnce(work, 2 * atOnce, (one) => one());
     await this.#tryAgain();
     await this.#buildRequirements();
     await this.#tryAgain();
@@ -71,17 +77,24 @@ export class MirrorRun {
     return { counts: this.#report.counts, failures: this.#report.failures };
   }
 
+  /** Looks from now on for what the lock should have named. */
+  lookForUnnamed(needed: readonly Needed[]): void {
+    this.#unnamed = new UnnamedDependencies(needed, { index: this.#index, targets: this.#options.targets });
+  }
+
   /** What the lock should have named. */
   async unnamed(needed: readonly Needed[]): Promise<readonly LockNote[]> {
-    const wheels = new Map<ProjectName, string>();
-    for (const [project, had] of this.#had) {
-      const wheel = had.find(({ filename }) => filename.endsWith('.whl'));
-      if (wheel !== undefined) wheels.set(project, wheel.filename);
-    }
-    const { targets } = this.#options;
-    return await unlessAborted(this.#report.signal, () =>
-      unnamedDependencies(needed, { index: this.#index, wheels, targets }),
-    );
+    // Nearly all were looked at when they came.
+    for (const each of needed) await this.#lookAt(each);
+    return this.#unnamed?.notes() ?? [];
+  }
+
+  async #lookAt(needed: Needed): Promise<void> {
+    const { project } = needed.entry;
+    const had = project === undefined ? undefined : this.#had.get(project);
+    const wheel = had?.find(({ filename }) => filename.endsWith('.whl'));
+    if (wheel === undefined) return;
+    await unlessAborted(this.#report.signal, async () => this.#unnamed?.look(needed, wheel.filename));
   }
 
   async #project(project: ProjectName, entries: readonly Needed[]): Promise<void> {
@@ -96,7 +109,13 @@ export class MirrorRun {
     for (const { needed, unlisted } of plan.lacking) await this.#lacking(needed, unlisted);
     const had: Buildable[] = [];
     this.#had.set(project, had);
-    await Promise.all(plan.files.map((planned) => this.#gate.run(() => this.#do(this.#fileTask(planned, had)))));
+    await Promise.all(plan.files.map((planned) => this.#inTurn(this.#fileTask(planned, had))));
+    try {
+      for (const each of entries) await this.#lookAt(each);
+    } catch (error) {
+      // Asked again at the end: nothing that was read for a note keeps the rest from being stored.
+      if (this.#report.signal.aborted) throw error;
+    }
     this.#report.entriesDone(entries.length);
   }
 
@@ -125,11 +144,11 @@ export class MirrorRun {
       filename,
       ...(by === undefined ? { place } : { by }),
     };
-    const attempt = async (): Promise<Outcome> => {
+    const attempt = async (onCome: () => void): Promise<Outcome> => {
       const served = await this.#index.file(project, filename, ONLINE);
       if (served === undefined) throw new Problem('project-not-found', 'the project has gone from the index');
       const state = served.origin.outcome === 'hit' ? 'present' : 'stored';
-      await served.keep();
+      await served.keep(onCome);
       const kept = served.digest === undefined ? await this.#index.file(project, filename, ONLINE) : served;
       const { digest, size = file.size ?? 0 } = kept ?? served;
       if (digest === undefined) throw new Problem('file-not-found', 'it could not be stored');
@@ -168,15 +187,22 @@ export class MirrorRun {
         ...(notes.length === 0 ? {} : { notes }),
       };
     };
-    await this.#gate.run(() => this.#do({ facts, isOptional, attempt }));
+    await this.#inTurn({ facts, isOptional, attempt });
     this.#report.entriesDone(1);
   }
 
+  #inTurn(task: Task): Promise<void> {
+    return this.#underWay.run(() => this.#gate.run((leave) => this.#do(task, { onCome: leave })));
+  }
+
   /** Runs a task and tells its outcome, or puts it aside for a second try. */
-  async #do(task: Task, isLast = false): Promise<void> {
+  async #do(
+    task: Task,
+    { onCome = () => {}, isLast = false }: { readonly onCome?: () => void; readonly isLast?: boolean },
+  ): Promise<void> {
     const { signal } = this.#report;
     try {
-      await this.#report.tell(await unlessAborted(signal, task.attempt));
+      await this.#report.tell(await unlessAborted(signal, () => task.attempt(onCome)));
     } catch (error) {
       const why = this.#why(error, task.facts.filename ?? task.facts.name);
       if (!isLast && error instanceof Problem && error.status >= 500) this.#again.push({ task, why });
@@ -186,7 +212,7 @@ export class MirrorRun {
 
   async #tryAgain(): Promise<void> {
     const again = this.#again.splice(0);
-    await eachAtOnce(again, this.#parts.atOnce, ({ task }) => this.#do(task, true));
+    await eachAtOnce(again, this.#parts.atOnce, ({ task }) => this.#do(task, { isLast: true }));
   }
 
   /** The sentence that tells a failure. What ends the whole run is thrown on. */
@@ -238,9 +264,7 @@ export class MirrorRun {
     const had: Buildable[] = [];
     const common = { project, hashes: new Set<string>(), version, place: '', isOptional: false };
     const files = (page?.files ?? []).filter(({ filename }) => filenames.includes(filename));
-    await Promise.all(
-      files.map((file) => this.#gate.run(() => this.#do(this.#fileTask({ ...common, file }, had, by)))),
-    );
+    await Promise.all(files.map((file) => this.#inTurn(this.#fileTask({ ...common, file }, had, by))));
     const builds = toBeBuilt(project, had, this.#options);
     const own = await Promise.all(builds.map((archive) => this.#requiresOf(archive)));
     const stored = had.map(({ filename }) => filename);

@@ -61,8 +61,8 @@ export class Mirror {
   ): Promise<MirrorSummary> {
     const needed = neededEntries(lock, order.options.targets);
     const run = new MirrorRun(this.#parts, order, new MirrorReport(job, needed.length));
+    if (lock.format === 'requirements-txt') run.lookForUnnamed(needed);
     const summary = await run.all(needed);
-    const notes = lock.format === 'requirements-txt' ? await run.unnamed(needed) : [];
-    return { ...summary, notes };
+    return { ...summary, notes: await run.unnamed(needed) };
   }
 }

@@ -1,4 +1,3 @@
-import { eachAtOnce } from '../each-at-once.ts';
 import { RequirementSyntaxError } from '../model/marker.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { parseRequirement, type Requirement } from '../model/requirement.ts';
@@ -11,35 +10,48 @@ import type { Target } from './targets.ts';
 
 // Ours: who reads a hundred will not read more.
 const MAX_NOTES = 100;
-const AT_ONCE = 4;
-
-/** The wheel that was stored for a pin, by project and version. */
-export type StoredWheels = ReadonlyMap<ProjectName, string>;
 
 /**
  * What the pins of a requirements file require and the file does not name: an installer would look for it, and in an outage find it or not.
  * Locks of other formats name everything. A dependency for some environments alone is told only when the targets say that it is needed.
  */
-export async function unnamedDependencies(
-  needed: readonly Needed[],
-  what: { readonly index: FirstMatch; readonly wheels: StoredWheels; readonly targets: readonly Target[] },
-): Promise<readonly LockNote[]> {
-  const named = new Set(needed.flatMap(({ entry }) => entry.project ?? []));
-  const notes = new Map<string, LockNote>();
-  await eachAtOnce(needed, AT_ONCE, async ({ entry }) => {
+export class UnnamedDependencies {
+  readonly #index: FirstMatch;
+  readonly #targets: readonly Target[];
+  readonly #named: ReadonlySet<ProjectName>;
+  /** Positions in the lock of the pins that were looked at. */
+  readonly #seen = new Set<number>();
+  readonly #notes = new Map<string, LockNote & { readonly at: number }>();
+
+  constructor(
+    needed: readonly Needed[],
+    { index, targets }: { readonly index: FirstMatch; readonly targets: readonly Target[] },
+  ) {
+    this.#index = index;
+    this.#targets = targets;
+    this.#named = new Set(needed.flatMap(({ entry }) => entry.project ?? []));
+  }
+
+  /** Looks at what a pin requires, by a wheel of it that is stored; at each pin once. Throws what reading throws. */
+  async look({ at, entry }: Needed, wheel: string): Promise<void> {
     const { project, extras = [], place } = entry;
-    const wheel = project === undefined ? undefined : what.wheels.get(project);
-    if (project === undefined || wheel === undefined || notes.size >= MAX_NOTES) return;
+    if (project === undefined || this.#seen.has(at) || this.#notes.size >= MAX_NOTES) return;
     const release = { project, filenames: [wheel] };
-    for (const text of await requiresDist(what.index, release, { offline: false })) {
+    for (const text of await requiresDist(this.#index, release, { offline: false })) {
       const requirement = parsed(text);
-      if (requirement === undefined || named.has(requirement.project)) continue;
-      if (!applies(requirement, { extras, targets: what.targets })) continue;
+      if (requirement === undefined || this.#named.has(requirement.project)) continue;
+      if (!applies(requirement, { extras, targets: this.#targets })) continue;
       const detail = `${project} requires ${requirement.project}, which the lock does not name: an install would look for it`;
-      notes.set(`${project} ${requirement.project}`, { place, detail });
+      this.#notes.set(`${project} ${requirement.project}`, { at, place, detail });
     }
-  });
-  return [...notes.values()].slice(0, MAX_NOTES);
+    this.#seen.add(at);
+  }
+
+  /** In the order of the lock. */
+  notes(): readonly LockNote[] {
+    const inOrder = [...this.#notes.values()].sort((a, b) => a.at - b.at);
+    return inOrder.slice(0, MAX_NOTES).map(({ place, detail }) => ({ place, detail }));
+  }
 }
 
 function applies(

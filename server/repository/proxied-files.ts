@@ -124,7 +124,7 @@ export class ProxiedFiles {
       origin: { outcome: 'miss' },
       locate: async () => undefined,
       open: () => this.#pull(name, file),
-      keep: () => this.#keep(name, file),
+      keep: (onCome) => this.#keep(name, file, onCome),
       ...(file.size === undefined ? {} : { size: file.size }),
       ...(sha256 === undefined ? {} : { digest: sha256 }),
       ...(file.uploadTime === undefined ? {} : { modifiedAt: Date.parse(file.uploadTime) }),
@@ -140,9 +140,11 @@ export class ProxiedFiles {
     };
   }
 
-  async #keep(name: ProjectName, file: KnownFile): Promise<void> {
+  async #keep(name: ProjectName, file: KnownFile, onCome: () => void = () => {}): Promise<void> {
     const growing = await this.#growing(name, file);
     try {
+      await growing.hasCome;
+      onCome();
       await growing.done;
     } finally {
       growing.close();

@@ -84,9 +84,9 @@ export interface ServedFile {
   open(range?: ByteRange): Promise<FileBody>;
   /**
    * Resolves once the bytes are stored here: at once when they are. Throws like `open`, `upstream-mismatch`, and `storage-full` when
-   * they cannot be kept.
+   * they cannot be kept. `onCome` is called when nothing more of them is awaited from elsewhere, perhaps before they are stored.
    */
-  keep(): Promise<void>;
+  keep(onCome?: () => void): Promise<void>;
 }
 
 /** A read-only index, whatever stands behind it. What takes repositories and is one composes. */

@@ -57,6 +57,7 @@ export class Fill {
   readonly #request: FetchRequest;
   readonly #parts: FillParts;
   readonly #begun = Promise.withResolvers<void>();
+  readonly #come = Promise.withResolvers<void>();
   readonly #verified = Promise.withResolvers<Digest>();
   readonly #stored = Promise.withResolvers<Digest>();
   #phase: Phase = 'begun';
@@ -100,6 +101,7 @@ export class Fill {
       const { clock } = this.#parts;
       const size = this.#download?.size;
       const done = this.#stored.promise;
+      const hasCome = this.#come.promise;
       if (this.#phase === 'passing') {
         const { body } = await this.#takeDownload();
         const release = (): void => {
@@ -110,13 +112,14 @@ export class Fill {
         return new Reader({
           clock,
           size,
+          hasCome,
           done,
           release,
           send: (range, out) => this.#straight.whole(first, range, out),
         });
       }
       const send = (range: ByteRange | undefined, out: Writable): Promise<void> => this.#follow(range, out);
-      return new Reader({ clock, size, done, send, release: () => this.#leave() });
+      return new Reader({ clock, size, hasCome, done, send, release: () => this.#leave() });
     } catch (error) {
       this.#leave();
       throw error;
@@ -132,6 +135,7 @@ export class Fill {
       await this.#fail(error);
     } finally {
       this.#isSettled = true;
+      this.#come.resolve();
       this.#tidy();
     }
   }
@@ -194,6 +198,7 @@ export class Fill {
       throw mismatch(target.filename);
     }
     this.#become('written');
+    this.#come.resolve();
     const spooled = await spool.finish(expected.sha256 ?? target.sha256);
     if (expected.sha256 === undefined && expected.otherHash !== undefined) {
       if (!(await hasHash(spooled.path, expected.otherHash))) throw mismatch(target.filename);

@@ -14,6 +14,8 @@ export interface GrowingFile {
    * `out` is closed early.
    */
   send(range: ByteRange | undefined, out: Writable): Promise<void>;
+  /** Resolves once nothing more is awaited from the upstream, whatever became of it; what has come may still have to be stored. */
+  readonly hasCome: Promise<void>;
   /** Settles once the file is stored; rejects when it will not be. Need not be looked at. */
   readonly done: Promise<Digest>;
   /** Lets go, when `send` is not called. */
@@ -23,6 +25,7 @@ export interface GrowingFile {
 export interface ReaderParts {
   readonly clock: Clock;
   readonly size?: number | undefined;
+  readonly hasCome: Promise<void>;
   readonly done: Promise<Digest>;
   readonly send: (range: ByteRange | undefined, out: Writable) => Promise<void>;
   readonly release: () => void;
@@ -30,18 +33,22 @@ export interface ReaderParts {
 
 // A reader that is neither used nor closed would hold a descriptor or a connection for ever.
 const UNUSED_MS = 60_000;
+// Abort without a reason makes an error with a stack, for nobody.
+const IN_TIME = new Error('the file was used in time');
 
 /** One reader's hold on a growing file, let go exactly once. */
 export class Reader implements GrowingFile {
   readonly size?: number;
+  readonly hasCome: Promise<void>;
   readonly done: Promise<Digest>;
   readonly #send: ReaderParts['send'];
   readonly #release: () => void;
   readonly #used = new AbortController();
   #isOpen = true;
 
-  constructor({ clock, size, done, send, release }: ReaderParts) {
+  constructor({ clock, size, hasCome, done, send, release }: ReaderParts) {
     if (size !== undefined) this.size = size;
+    this.hasCome = hasCome;
     this.done = done;
     this.#send = send;
     this.#release = release;
@@ -54,7 +61,7 @@ export class Reader implements GrowingFile {
 
   async send(range: ByteRange | undefined, out: Writable): Promise<void> {
     if (!this.#isOpen) throw new Problem('internal', 'A file was read after it was let go.');
-    this.#used.abort();
+    this.#used.abort(IN_TIME);
     try {
       await this.#send(range, out);
     } finally {
@@ -65,7 +72,7 @@ export class Reader implements GrowingFile {
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#used.abort();
+    this.#used.abort(IN_TIME);
     this.#release();
   }
 }

@@ -240,3 +240,20 @@ test('two projects that list the same bytes each have theirs stored', async (t) 
   await Promise.all([mine.done, theirs.done]);
   assert.equal(stored.length, 2);
 });
+
+test('that all has come is told before it is stored, and when it never will', async (t) => {
+  const { fetch, up, downloads } = await bench(t);
+  const storing = Promise.withResolvers<void>();
+  const file = await fetch({ whenStored: () => storing.promise });
+  await file.hasCome;
+  assert.equal(await Promise.race([file.done, Promise.resolve('being stored')]), 'being stored');
+  storing.resolve();
+  assert.equal(await file.done, wheel.sha256);
+  file.close();
+  while (downloads.size > 0) await turn();
+  up.order(PATH, { corrupt: true });
+  const wrong = await fetch();
+  await wrong.hasCome;
+  await assert.rejects(wrong.done, problem('upstream-mismatch'));
+  wrong.close();
+});
