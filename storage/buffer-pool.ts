@@ -1,5 +1,7 @@
 /** Bytes that go from a file to a socket in one step: the size at which large files come level with sendfile. */
 export const STEP_BYTES = 256 * 1024;
+/** The same while few clients pull: a step costs a trip to a thread and back, whatever its size, and that is a quarter of the time of a short one. */
+export const LONG_STEP_BYTES = 1024 * 1024;
 /** The same for what is small, or comes in small pieces. */
 export const SMALL_STEP_BYTES = 64 * 1024;
 
@@ -31,6 +33,11 @@ export class BufferPool {
     this.#fewest = options.fewest;
   }
 
+  /** Buffers that are in use. */
+  get lent(): number {
+    return this.#lent;
+  }
+
   take(): Buffer {
     this.#lent += 1;
     return this.#free.pop() ?? this.#make();
@@ -56,9 +63,15 @@ export class BufferPool {
 // Shared by all of the process, as the heap is. 64 clients that pull large files have 128 of the large ones in use.
 const large = new BufferPool({ bytes: STEP_BYTES, most: 128, fewest: 16 });
 const small = new BufferPool({ bytes: SMALL_STEP_BYTES, most: 128, fewest: 16 });
+const LONG_AT_ONCE = 4;
+const long = new BufferPool({ bytes: LONG_STEP_BYTES, most: LONG_AT_ONCE, fewest: 2 });
 
-/** A buffer for `wanted` bytes: of `SMALL_STEP_BYTES` if they fit, else of `STEP_BYTES`. To be given to `giveStep` or `loseStep`, once. */
+/**
+ * A buffer for `wanted` bytes: of `SMALL_STEP_BYTES` if they fit; for more than `STEP_BYTES`, of `LONG_STEP_BYTES` while there are few of
+ * these; else of `STEP_BYTES`. To be given to `giveStep` or `loseStep`, once.
+ */
 export function takeStep(wanted: number): Buffer {
+  if (wanted > STEP_BYTES && long.lent < LONG_AT_ONCE) return long.take();
   return (wanted <= SMALL_STEP_BYTES ? small : large).take();
 }
 
@@ -88,5 +101,6 @@ export function isShared({ buffer }: Uint8Array): boolean {
 
 function poolOf(buffer: Buffer): BufferPool {
   if (isShared(buffer)) return buffer.length === SMALL_STEP_BYTES ? smallShared : largeShared;
+  if (buffer.length === LONG_STEP_BYTES) return long;
   return buffer.length === SMALL_STEP_BYTES ? small : large;
 }

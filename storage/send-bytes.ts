@@ -36,7 +36,8 @@ export async function sendBytes(source: ByteSource, range: OpenRange, out: Writa
     if (limit <= 0) return undefined;
     const ready = Math.min(await source.available(at), limit);
     if (ready <= 0 || sink.gone) return undefined;
-    const buffer = sink.buffer(ready);
+    // The first bytes are not to wait for a long step.
+    const buffer = sink.buffer(at === range.start ? Math.min(ready, STEP_BYTES) : ready);
     const count = await source.read(buffer, Math.min(ready, buffer.length), at).catch((error: unknown) => {
       sink.spare(buffer);
       throw error;

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BufferPool, giveStep, SMALL_STEP_BYTES, STEP_BYTES, takeStep } from '../../storage/buffer-pool.ts';
+import {
+  BufferPool,
+  giveStep,
+  LONG_STEP_BYTES,
+  SMALL_STEP_BYTES,
+  STEP_BYTES,
+  takeStep,
+} from '../../storage/buffer-pool.ts';
 
 test('buffers are used again while some are in use, and few are kept when none is', () => {
   const pool = new BufferPool({ bytes: 8, most: 3, fewest: 1 });
@@ -17,11 +24,16 @@ test('buffers are used again while some are in use, and few are kept when none i
   assert.equal(after.filter((buffer) => again.includes(buffer)).length, 1);
 });
 
-test('what is small gets a small buffer', () => {
-  const buffers = [1, SMALL_STEP_BYTES, SMALL_STEP_BYTES + 1, 10 * STEP_BYTES].map(takeStep);
-  assert.deepEqual(
-    buffers.map((buffer) => buffer.length),
-    [SMALL_STEP_BYTES, SMALL_STEP_BYTES, STEP_BYTES, STEP_BYTES],
-  );
-  for (const buffer of buffers) giveStep(buffer);
+test('what is small gets a small buffer, and what is large a long one while few have one', () => {
+  const lengthsOf = (wanted: readonly number[]): number[] => {
+    const buffers = wanted.map(takeStep);
+    for (const buffer of buffers) giveStep(buffer);
+    return buffers.map(({ length }) => length);
+  };
+  const sizes = [1, SMALL_STEP_BYTES, SMALL_STEP_BYTES + 1, STEP_BYTES, STEP_BYTES + 1];
+  const expected = [SMALL_STEP_BYTES, SMALL_STEP_BYTES, STEP_BYTES, STEP_BYTES, LONG_STEP_BYTES];
+  assert.deepEqual(lengthsOf(sizes), expected);
+  const many = lengthsOf(Array.from({ length: 20 }, () => 10 * LONG_STEP_BYTES));
+  assert.deepEqual(many, [...Array(4).fill(LONG_STEP_BYTES), ...Array(16).fill(STEP_BYTES)]);
+  assert.deepEqual(lengthsOf(sizes), expected, 'all came back');
 });
