@@ -4,6 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { endIfMissing } from './missing-packages.mjs';
 import { startAnew } from './start-anew.mjs';
 
 const root = new URL('../', import.meta.url);
@@ -26,8 +27,12 @@ if (isTooOld && existsSync(launcher)) {
   if (process.argv[2] === 'serve') startAnew(fileURLToPath(import.meta.url));
   // A checkout that was not built runs its sources; tests always do, so that they never meet an old build.
   const isBuilt = existsSync(new URL('dist/program', root)) && process.env.STORMCELLAR_TEST_SOURCES !== '1';
-  const { main } = isBuilt
-    ? createRequire(import.meta.url)('./load-built.cjs').loadBuilt('cli')
-    : await import(new URL('cli/main.ts', root).href);
-  await main(process.argv, version);
+  try {
+    const { main } = isBuilt
+      ? createRequire(import.meta.url)('./load-built.cjs').loadBuilt('cli')
+      : await import(new URL('cli/main.ts', root).href);
+    await main(process.argv, version);
+  } catch (error) {
+    endIfMissing(error);
+  }
 }

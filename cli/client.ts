@@ -39,7 +39,8 @@ export class Client {
     if (!URL.canParse(server) || !/^https?:$/.test(new URL(server).protocol)) {
       throw new CommandFailure(`--server: not an http(s) address: ${server}`, 2);
     }
-    this.#base = server.replace(/\/+$/, '');
+    // The address of an index is what people have at hand.
+    this.#base = server.replace(/\/+$/, '').replace(/\/simple$/, '');
     // CI hands on a secret that it does not have as an empty text.
     this.#token = token === '' ? undefined : token;
   }

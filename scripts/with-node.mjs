@@ -3,17 +3,22 @@
 // npm itself fetches (a plain package with the binary in it: no install script, no other download); later runs find it in
 // npm's cache.
 import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { delimiter, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import { endIfMissing } from '../bin/missing-packages.mjs';
 import { isNewEnough, neededNode } from './node-version.mjs';
 
 const NOTICE_AFTER_MS = 2_000;
 const [script = '', ...args] = process.argv.slice(2);
 
+if (!existsSync(new URL('../node_modules/', import.meta.url)))
+  fail('Nothing is installed here yet: run "npm ci" first.');
+
 if (isNewEnough()) {
   process.argv = [process.execPath, resolve(script), ...args];
-  await import(pathToFileURL(resolve(script)).href);
+  await import(pathToFileURL(resolve(script)).href).catch(endIfMissing);
 } else {
   const node = await fetchNode();
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };

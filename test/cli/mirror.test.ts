@@ -91,6 +91,9 @@ test('what cannot be had is named, with exit code 1; wrong use has 2', async (t)
     const { status, stderr } = await cli(...wrong);
     assert.deepEqual([status, /error: option '--\S+' is not for '/.test(stderr)], [2, true], stderr);
   }
+  // The address of the index will do as well.
+  const index = await runCli(['jobs', '--server', `${app.url}/simple/`, '--token', app.token]);
+  assert.match(index.stdout, /^ID +KIND/);
   const over = JSON.parse((await cli('jobs', 'cancel', id, '--json')).stdout) as { id: string; state: string }[];
   assert.deepEqual([over[0]?.id, over[0]?.state], [id, 'failed']);
   assert.equal((await cli('mirror', '-r', join(dir, 'none.txt'))).status, 2);

@@ -49,6 +49,18 @@ test('the installed program names the Node it needs before it imports anything',
   }
 });
 
+test('what is not installed is told with a sentence', async () => {
+  const bare = join(folder, 'bare');
+  for (const part of ['bin', 'cli', 'scripts', 'package.json']) {
+    await cp(join(root, part), join(bare, part), { recursive: true });
+  }
+  const program = run('24.0.0', [join(bare, 'bin/stormcellar.mjs'), '--version']);
+  assert.deepEqual([program.status, program.stdout], [1, '']);
+  assert.match(program.stderr, /^The package '\w+', which Stormcellar needs, is not installed: run "npm ci" .*\n$/);
+  const script = run('24.0.0', [join(bare, 'scripts/with-node.mjs'), join(bare, 'scripts/test.mjs')]);
+  assert.deepEqual([script.status, script.stderr], [1, 'Nothing is installed here yet: run "npm ci" first.\n']);
+});
+
 test('in a checkout the program goes on with a Node that npm fetches, from any folder', async () => {
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
   const PATH = await withNpx(`echo "${process.execPath}"`);
