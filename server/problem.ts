@@ -53,6 +53,7 @@ export const PROBLEMS = {
   'upstream-mismatch': { status: 502, title: 'The upstream index sent other bytes than it promised' },
   'catalog-unavailable': { status: 503, title: 'The catalog is not available' },
   'storage-unavailable': { status: 503, title: 'The storage is not available' },
+  'earlier-index-unavailable': { status: 503, title: 'An index that comes first is not available' },
   'not-stored': { status: 503, title: 'Not here, and not to be had' },
   'issuer-unavailable': { status: 503, title: 'The issuer of identity tokens is not available' },
   'upstream-timeout': { status: 504, title: 'The upstream index did not answer in time' },

@@ -52,6 +52,7 @@ upstream-unavailable       The upstream index refuses, fails or cannot be reache
 upstream-mismatch          The upstream index sent other bytes than its page promises. They were not kept; the next request tries again.
 catalog-unavailable        The database does not answer. What is in memory goes on; try again after Retry-After.
 storage-unavailable        The store of bytes does not answer. What is in the local cache goes on; try again after Retry-After.
+earlier-index-unavailable  The first upstream of this index cannot be asked whether it has the name, and the others are not asked in its place.
 not-stored                 The bytes are not kept here, and whoever has them does not answer.
 issuer-unavailable         The issuer's keys could not be fetched, so its identity tokens cannot be checked at the moment.
 upstream-timeout           The upstream index did not answer in time, and what was asked for is not kept here.

@@ -106,6 +106,7 @@ export function problemDocument(problem: Problem, instance: string): string {
 const EXPECTED: ReadonlySet<ProblemSlug> = new Set([
   'not-stored',
   'upstream-unavailable',
+  'earlier-index-unavailable',
   'upstream-timeout',
   'upstream-mismatch',
   'stopping',

@@ -55,8 +55,8 @@ export class FirstMatch implements Repository {
 
   async state(name: ProjectName, view: Look): Promise<PageState | undefined> {
     const look = await this.#lookWith(view, name);
-    for (const { repository } of this.sourcesFor(name)) {
-      const state = await repository.state(name, look);
+    for (const { repository, isLast } of this.#inTurn(name)) {
+      const state = await repository.state(name, look).catch((error) => endSearch(error, isLast));
       if (state !== undefined) return state;
     }
     this.#hot.certain();
@@ -74,8 +74,8 @@ export class FirstMatch implements Repository {
 
   async file(name: ProjectName, filename: string, view: Look): Promise<ServedFile | undefined> {
     const look = await this.#lookWith(view, name, filename);
-    for (const { repository } of this.sourcesFor(name)) {
-      const file = await repository.file(name, filename, look);
+    for (const { repository, isLast } of this.#inTurn(name)) {
+      const file = await repository.file(name, filename, look).catch((error) => endSearch(error, isLast));
       if (file !== undefined) return file;
     }
     this.#hot.certain();
@@ -134,9 +134,24 @@ export class FirstMatch implements Repository {
     return this.privateNames.has(name) ? this.sources.filter((source) => source.kind === 'hosted') : this.sources;
   }
 
+  #inTurn(name: ProjectName): readonly { readonly repository: Repository; readonly isLast: boolean }[] {
+    const sources = this.sourcesFor(name);
+    return sources.map(({ repository }, at) => ({ repository, isLast: at === sources.length - 1 }));
+  }
+
   async #lookWith(view: Look, name: ProjectName, filename?: string): Promise<Look> {
     if (view.seen !== undefined) return view;
     const seen = await this.see(name, filename);
     return seen === undefined ? view : { ...view, seen };
   }
+}
+
+/** Throws what ended the search; of an upstream that is down and has others behind it, that they are not asked instead. */
+function endSearch(error: unknown, isLast: boolean): never {
+  if (isLast || !(error instanceof Problem) || error.slug !== 'upstream-unavailable') throw error;
+  const { detail, retryAfter } = error;
+  throw new Problem('earlier-index-unavailable', `${detail} Those after it are not asked in its place.`, {
+    cause: error,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  });
 }

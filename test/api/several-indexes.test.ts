@@ -137,6 +137,29 @@ test('a refresh asks those whose say it is, and says who was asked', async (t) =
   assert.equal(failed.status, 502);
 });
 
+test('an upstream that is down, about a name that it was never asked for, ends the search with 503', async (t) => {
+  const { a, b, app, clock } = await stage(t);
+  const wheel = makeWheel({ name: 'only-b', version: '1.0' });
+  b.project('only-b').add(wheel);
+  b.project('asked-before').add(makeWheel({ name: 'asked-before', version: '1.0' }));
+  assert.deepEqual(await versions(app, '/simple/asked-before/'), ['1.0']);
+  await a.refuse();
+  const asked = b.requests();
+  for (const path of ['/simple/only-b/', `/simple/only-b/${wheel.filename}`, '/pypi/only-b/json']) {
+    const answer = await whileTimePasses(clock, app.get(path, { headers: { accept: 'application/problem+json' } }));
+    assert.equal(answer.status, 503, path);
+    assert.match(answer.headers.get('retry-after') ?? '', /^\d+$/, path);
+    const { type, detail } = (await answer.json()) as { type: string; detail: string };
+    assert.equal(type, '/problems/earlier-index-unavailable');
+    assert.match(detail, /"a".* Those after it are not asked in its place\.$/);
+  }
+  assert.equal(b.requests(), asked);
+  // The last of an index has nobody behind it.
+  await b.refuse();
+  assert.equal((await whileTimePasses(clock, app.get('/index/open/simple/other/'))).status, 502);
+  assert.deepEqual(await versions(app, '/simple/asked-before/'), ['1.0']);
+});
+
 test('the project list names what an index has, and no private name of an upstream', async (t) => {
   const { a, b, app } = await stage(t);
   for (const name of ['one', 'two']) a.project(name).add(makeWheel({ name, version: '1' }));
