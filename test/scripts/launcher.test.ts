@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -47,6 +47,11 @@ test('the installed program names the Node it needs before it imports anything',
   for (const recent of [floor, '22.23.0', '24.0.0', '100.0.0']) {
     assert.equal(run(recent, ['bin/stormcellar.mjs', '--version']).status, 0, recent);
   }
+});
+
+test('the program can be started by its own name, and stays as it is when npm links it', async () => {
+  const { mode } = await stat(join(root, 'bin/stormcellar.mjs'));
+  assert.equal(mode & 0o111, 0o111);
 });
 
 test('what is not installed is told with a sentence', async () => {
