@@ -37,6 +37,12 @@ export class SpoolThread {
   #worker: Worker | undefined;
   #nextId = 1;
   readonly #waiting = new Map<number, PromiseWithResolvers<Answered>>();
+  #hasAnswered = false;
+
+  /** It has started: what it is told now waits for what it was told before, and for no more. */
+  get isRunning(): boolean {
+    return this.#hasAnswered;
+  }
 
   /** Takes over the file of descriptor `fd`, which has `size` bytes already. Throws the system's error. */
   async begin(fd: number, size: number, extra: readonly ExtraHash[]): Promise<ThreadedWriter> {
@@ -98,6 +104,7 @@ export class SpoolThread {
   }
 
   #answered(answer: SpoolAnswer): void {
+    this.#hasAnswered = true;
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0) this.#worker?.unref();
@@ -108,6 +115,7 @@ export class SpoolThread {
   #lost(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
+    this.#hasAnswered = false;
     const waiting = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { reject } of waiting) reject(error);

@@ -31,8 +31,7 @@ export class SpoolWriter {
 
   /** Appends at `position`, which is where the last call ended. Throws the system's error. */
   async append(chunk: Uint8Array, position: number): Promise<void> {
-    const isLarge = Math.max(this.#expectedBytes, position + chunk.length) > HAND_OVER_BYTES;
-    if (this.#threaded === undefined && isLarge && hashesInThread) {
+    if (this.#threaded === undefined && hashesInThread && this.#isLarge(position + chunk.length)) {
       this.#threaded = await spoolThread.begin(this.#file.fd, position, this.#extra);
     }
     if (this.#threaded === undefined) {
@@ -40,6 +39,11 @@ export class SpoolWriter {
       await this.#file.write(chunk, position);
     } else if (isShared(chunk)) await this.#threaded.append(chunk, position);
     else await appendCopied(this.#threaded, chunk, position);
+  }
+
+  #isLarge(bytes: number): boolean {
+    // No first byte of a file waits for a thread to start.
+    return bytes > HAND_OVER_BYTES || (this.#expectedBytes > HAND_OVER_BYTES && spoolThread.isRunning);
   }
 
   /** The hashes of everything that was appended. Once only. Throws when the thread has ended. */

@@ -82,11 +82,14 @@ test('what the file system refuses comes back with its code, and a thread that e
   await assert.rejects(refused.append(shared(Buffer.from('x')), 0), { code: 'EBADF' });
   await assert.rejects(thread.begin(file.fd, 10, []), /shorter/);
 
+  assert.equal(thread.isRunning, true);
+
   const lost = await thread.begin(file.fd, 0, []);
   const waiting = assert.rejects(lost.append(shared(Buffer.from('lost')), 0));
   await thread.close();
   await waiting;
   await assert.rejects(lost.finish(), /has ended/);
+  assert.equal(thread.isRunning, false);
 
   const next = await thread.begin(file.fd, 0, []);
   await next.append(shared(Buffer.from('next')), 0);
