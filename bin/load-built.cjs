@@ -7,30 +7,37 @@ const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
 
 const FOLDER = join(__dirname, '../dist/program');
-const KEY_BYTES = 32;
+const DIGEST_BYTES = 32;
 const loaded = new Map();
 
 /** What the built file of that name exports; it is run once. */
 function loadBuilt(name) {
   const known = loaded.get(name);
-  if (known !== undefined) return known.module.exports;
+  if (known !== undefined) return known.exported.exports;
   const file = join(FOLDER, `${name}.cjs`);
   const code = readFileSync(file);
-  const key = createHash('sha256').update(`${process.version} ${process.arch}\n`).update(code).digest();
-  const cachedData = bytecodeOf(file, key);
+  const cachedData = bytecodeOf(file, code);
   // As a text of one byte a character it is kept outside of the heap, and once.
   const script = new Script(code.toString('latin1'), { filename: file, ...(cachedData && { cachedData }) });
-  const module = { exports: {}, filename: file, id: file };
-  loaded.set(name, { file, key, script, module });
-  script.runInThisContext()(module.exports, requireOf(file), module, file, dirname(file));
-  return module.exports;
+  const exported = { exports: {}, filename: file, id: file };
+  loaded.set(name, { file, script, exported });
+  script.runInThisContext()(exported.exports, requireOf(file), exported, file, dirname(file));
+  return exported.exports;
 }
 
-/** The bytecode of exactly this code and this Node. V8 compares no more than the length, and what stems from other code would be run. */
-function bytecodeOf(file, key) {
+/**
+ * The bytecode of exactly this code and this Node, whole. V8 compares no more than lengths: it would run what stems from other code, and
+ * die of what is damaged.
+ */
+function bytecodeOf(file, code) {
   if (!existsSync(`${file}.bytecode`)) return undefined;
   const bytes = readFileSync(`${file}.bytecode`);
-  return bytes.subarray(0, KEY_BYTES).equals(key) ? bytes.subarray(KEY_BYTES) : undefined;
+  const bytecode = bytes.subarray(DIGEST_BYTES);
+  return bytes.subarray(0, DIGEST_BYTES).equals(digestOf(code, bytecode)) ? bytecode : undefined;
+}
+
+function digestOf(code, bytecode) {
+  return createHash('sha256').update(`${process.version} ${process.arch}\n`).update(code).update(bytecode).digest();
 }
 
 /** Built files know each other as neighbours. */
@@ -41,8 +48,9 @@ function requireOf(file) {
 
 /** Writes the bytecode of all that was compiled so far beside the built files, for the processes that will have the same flags. */
 function keepBytecode() {
-  for (const { file, key, script } of loaded.values()) {
-    writeFileSync(`${file}.bytecode`, Buffer.concat([key, script.createCachedData()]));
+  for (const { file, script } of loaded.values()) {
+    const bytecode = script.createCachedData();
+    writeFileSync(`${file}.bytecode`, Buffer.concat([digestOf(readFileSync(file), bytecode), bytecode]));
   }
 }
 

@@ -107,20 +107,26 @@ describe('the built program', () => {
     assert.match(source[Number(line) - 1] ?? '', /process\.stdout\.write\('The configuration is in order/, stderr);
   });
 
-  it('does not run the bytecode of other code, though it be of the same length', async () => {
+  it('does not run the bytecode of other code, though it be of the same length, nor what is damaged', async () => {
     const file = join(dir, 'dist', 'program', 'cli.cjs');
-    const code = await readFile(file, 'utf8');
-    const changed = code.replace('A private Python package index', 'A PRIVATE Python package index');
-    assert.notEqual(changed, code);
-    await writeFile(file, changed);
-    try {
-      const { stdout } = await run([...FLAGS, join(dir, 'bin', 'stormcellar.mjs'), '--help']);
-      assert.match(stdout, /A PRIVATE Python package index/);
-    } finally {
-      await writeFile(file, code);
+    const help = () => run([...FLAGS, join(dir, 'bin', 'stormcellar.mjs'), '--help']);
+    const changes = [
+      [file, 'A private Python package index', 'A PRIVATE Python package index'],
+      [`${file}.bytecode`, 'commander', 'COMMANDER'],
+    ] as const;
+    for (const [path, before, after] of changes) {
+      const bytes = await readFile(path, 'latin1');
+      assert.ok(bytes.includes(before), before);
+      await writeFile(path, bytes.replace(before, after), 'latin1');
+      try {
+        const { stdout, stderr } = await help();
+        assert.equal(stderr, 'loaded cli.cjs from text\n');
+        assert.match(stdout, path === file ? /A PRIVATE Python/ : /A private Python/);
+      } finally {
+        await writeFile(path, bytes, 'latin1');
+      }
     }
-    const { stderr } = await run([...FLAGS, join(dir, 'bin', 'stormcellar.mjs'), '--help']);
-    assert.equal(stderr, 'loaded cli.cjs from bytecode\n');
+    assert.equal((await help()).stderr, 'loaded cli.cjs from bytecode\n');
   });
 
   it('is published with all that it needs, and without what only this Node understands', async () => {
