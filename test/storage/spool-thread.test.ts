@@ -54,6 +54,22 @@ test('a large spool is written as a small one is: in pieces of any size, of memo
   assert.ok((await received).equals(bytes));
 });
 
+test('a spool of which much or little is expected is what comes, be it more or less', async (t) => {
+  const dir = await tempDir(t);
+  // From then on the thread is there, and takes a file that will be large from its first byte.
+  await withSpooled(dir, Buffer.from('few'), ({ path }) => rm(path));
+  for (const expectedBytes of [3 * MB, 100, undefined]) {
+    for (const length of [0, 70_000, 2 * MB + 1]) {
+      const bytes = randomBytes(length);
+      const spool = await Spool.create(dir, { maxBytes: 10 * MB, expectedBytes });
+      for (let at = 0; at < length; at += 60_000) await spool.write(bytes.subarray(at, at + 60_000));
+      const done = await spool.finish(digestOf(bytes));
+      assert.equal(done.size, length);
+      assert.ok((await readFile(done.path)).equals(bytes));
+    }
+  }
+});
+
 test('a large spool with other bytes than announced is discarded, one that is given up as well', async (t) => {
   const dir = await tempDir(t);
   const options = { maxBytes: 10 * MB };
