@@ -2,7 +2,7 @@ import type { Digest } from './digest.ts';
 import type { Take } from './durable-folder.ts';
 import type { ExtraHash } from './spool-hashes.ts';
 
-/** What is said to the thread of spools. A spool's next order but `abandon` comes after the answer to the last. */
+/** What is said to the thread of spools. The orders of a spool are carried out as they come; only `begin` is answered before the next is given. */
 export type SpoolOrder =
   | {
       readonly kind: 'begin';
@@ -11,6 +11,8 @@ export type SpoolOrder =
       /** Bytes that are in the file already, to be hashed first. */
       readonly size: number;
       readonly extra: readonly ExtraHash[];
+      /** `extra`: compute these hashes alone, of what another thread writes. */
+      readonly task: 'write' | 'extra';
     }
   /** `bytes` is memory that both threads see. */
   | { readonly kind: 'append'; readonly id: number; readonly bytes: Uint8Array; readonly position: number }
@@ -27,8 +29,9 @@ export interface FileHashes {
   readonly extra: Partial<Record<ExtraHash, string>>;
 }
 
-/** What the thread answers to each order but `abandon`. */
+/** What the thread answers to each order but `abandon`, of one spool in their order. */
 export type SpoolAnswer =
   | { readonly id: number; readonly done: true }
   | { readonly id: number; readonly hashes: FileHashes }
+  | { readonly id: number; readonly extra: FileHashes['extra'] }
   | { readonly id: number; readonly failed: { readonly code: string | undefined; readonly message: string } };

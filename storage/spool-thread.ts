@@ -18,13 +18,23 @@ class ThreadError extends Error {
   }
 }
 
-/** One large spool, written and hashed in the thread. One call at a time; after a failure only `abandon` is left. */
+/** One large spool, written and hashed in the thread. Calls are carried out in order, and the next may be made before the last has settled; after a failure only `abandon` is left. */
 export interface ThreadedWriter {
   /** Writes `bytes`, which are in shared memory and stay as they are until it settles. Throws the system's error. */
   append(bytes: Uint8Array, position: number): Promise<void>;
   /** The hashes of everything. The thread knows nothing of the spool any more. */
   finish(): Promise<FileHashes>;
   /** Nothing more will come. The descriptor may be closed once no call is under way. */
+  abandon(): void;
+}
+
+/** Hashes of one large spool, computed in a thread. Calls are carried out in order, and the next may be made before the last has settled; after a failure only `abandon` is left. */
+export interface ThreadedHashes {
+  /** `bytes` are in shared memory and stay as they are until it settles. */
+  update(bytes: Uint8Array): Promise<void>;
+  /** Lower-case hex. The thread knows nothing of the spool any more. */
+  finish(): Promise<FileHashes['extra']>;
+  /** Nothing more will come. */
   abandon(): void;
 }
 
@@ -36,7 +46,8 @@ export interface ThreadedWriter {
 export class SpoolThread {
   #worker: Worker | undefined;
   #nextId = 1;
-  readonly #waiting = new Map<number, PromiseWithResolvers<Answered>>();
+  /** By spool, in the order in which they will be answered. */
+  readonly #waiting = new Map<number, PromiseWithResolvers<Answered>[]>();
   #hasAnswered = false;
 
   /** It has started: what it is told now waits for what it was told before, and for no more. */
@@ -47,12 +58,29 @@ export class SpoolThread {
   /** Takes over the file of descriptor `fd`, which has `size` bytes already. Throws the system's error. */
   async begin(fd: number, size: number, extra: readonly ExtraHash[]): Promise<ThreadedWriter> {
     const id = this.#nextId++;
-    await this.#ask({ kind: 'begin', id, fd, size, extra });
+    await this.#ask({ kind: 'begin', id, fd, size, extra, task: 'write' });
     return {
       append: async (bytes, position) => {
         await this.#ask({ kind: 'append', id, bytes, position });
       },
       finish: async () => hashesOf(await this.#ask({ kind: 'finish', id })),
+      abandon: () => this.#worker?.postMessage({ kind: 'abandon', id } satisfies SpoolOrder),
+    };
+  }
+
+  /** Computes hashes of the same bytes, which another thread writes: `size` of them are in the file of descriptor `fd` already. Throws the system's error. */
+  async hash(fd: number, size: number, extra: readonly ExtraHash[]): Promise<ThreadedHashes> {
+    const id = this.#nextId++;
+    await this.#ask({ kind: 'begin', id, fd, size, extra, task: 'extra' });
+    return {
+      update: async (bytes) => {
+        await this.#ask({ kind: 'append', id, bytes, position: 0 });
+      },
+      finish: async () => {
+        const answer = await this.#ask({ kind: 'finish', id });
+        if ('extra' in answer) return answer.extra;
+        throw new TypeError('the thread that hashes spools answered something else');
+      },
       abandon: () => this.#worker?.postMessage({ kind: 'abandon', id } satisfies SpoolOrder),
     };
   }
@@ -86,7 +114,9 @@ export class SpoolThread {
     this.#worker ??= this.#hire();
     const answer = Promise.withResolvers<Answered>();
     if (this.#waiting.size === 0) this.#worker.ref();
-    this.#waiting.set(order.id, answer);
+    const before = this.#waiting.get(order.id);
+    if (before === undefined) this.#waiting.set(order.id, [answer]);
+    else before.push(answer);
     this.#worker.postMessage(order);
     return answer.promise;
   }
@@ -105,8 +135,9 @@ export class SpoolThread {
 
   #answered(answer: SpoolAnswer): void {
     this.#hasAnswered = true;
-    const waiting = this.#waiting.get(answer.id);
-    this.#waiting.delete(answer.id);
+    const ofSpool = this.#waiting.get(answer.id);
+    const waiting = ofSpool?.shift();
+    if (ofSpool?.length === 0) this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0) this.#worker?.unref();
     if ('failed' in answer) waiting?.reject(new ThreadError(answer.failed));
     else waiting?.resolve(answer);
@@ -116,7 +147,7 @@ export class SpoolThread {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#hasAnswered = false;
-    const waiting = [...this.#waiting.values()];
+    const waiting = [...this.#waiting.values()].flat();
     this.#waiting.clear();
     for (const { reject } of waiting) reject(error);
   }

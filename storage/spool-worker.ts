@@ -4,17 +4,17 @@ import { promisify } from 'node:util';
 import { parentPort } from 'node:worker_threads';
 import { DurableFolder } from './durable-folder.ts';
 import { codeOf } from './file-errors.ts';
-import { SpoolHashes } from './spool-hashes.ts';
+import { ExtraHashes, SpoolHashes } from './spool-hashes.ts';
 import type { FileHashes, SpoolAnswer, SpoolOrder } from './spool-orders.ts';
 
 // The thread of spools: see spool-thread.ts.
 const READ_BYTES = 256 * 1024;
 const SPOOL_MODE = 0o640;
 
-interface Begun {
-  readonly fd: number;
-  readonly hashes: SpoolHashes;
-}
+/** Without `fd`, another thread writes. */
+type Begun =
+  | { readonly fd: number; readonly hashes: SpoolHashes }
+  | { readonly fd: undefined; readonly hashes: ExtraHashes };
 
 const begun = new Map<number, Begun>();
 /** By their roots. */
@@ -45,19 +45,23 @@ async function carryOut(order: Exclude<SpoolOrder, { kind: 'abandon' }>): Promis
   }
   if (order.kind === 'write') return { id, hashes: await writeNew(order.path, order.bytes) };
   if (order.kind === 'begin') {
-    const hashes = await SpoolHashes.create(order.extra);
-    hashWritten(order.fd, order.size, hashes);
-    begun.set(id, { fd: order.fd, hashes });
+    const { fd, size, extra } = order;
+    const spool: Begun =
+      order.task === 'write'
+        ? { fd, hashes: await SpoolHashes.create(extra) }
+        : { fd: undefined, hashes: await ExtraHashes.create(extra) };
+    hashWritten(fd, size, spool.hashes);
+    begun.set(id, spool);
     return { id, done: true };
   }
   const spool = begun.get(id);
   if (spool === undefined) throw new Error('a spool was written before it was begun');
   if (order.kind === 'finish') {
     begun.delete(id);
-    return { id, hashes: spool.hashes.finish() };
+    return spool.fd === undefined ? { id, extra: spool.hashes.finish() } : { id, hashes: spool.hashes.finish() };
   }
   spool.hashes.update(order.bytes);
-  writeAll(spool.fd, order.bytes, order.position);
+  if (spool.fd !== undefined) writeAll(spool.fd, order.bytes, order.position);
   return { id, done: true };
 }
 
@@ -90,7 +94,7 @@ function openNew(path: string): number {
   }
 }
 
-function hashWritten(fd: number, size: number, hashes: SpoolHashes): void {
+function hashWritten(fd: number, size: number, hashes: SpoolHashes | ExtraHashes): void {
   const buffer = Buffer.allocUnsafe(Math.min(size, READ_BYTES));
   for (let position = 0; position < size; ) {
     const count = readSync(fd, buffer, 0, Math.min(buffer.length, size - position), position);

@@ -1,3 +1,4 @@
+import { beginLarge } from './begin-large.ts';
 import { giveStep, isShared, takeShared } from './buffer-pool.ts';
 import type { Descriptor } from './descriptor.ts';
 import type { ExtraHash, SpoolHashes } from './spool-hashes.ts';
@@ -29,16 +30,21 @@ export class SpoolWriter {
     this.#expectedBytes = more.expectedBytes;
   }
 
-  /** Appends at `position`, which is where the last call ended. Throws the system's error. */
-  async append(chunk: Uint8Array, position: number): Promise<void> {
+  /**
+   * Begins to append at `position`, which is where the last call ended. Resolves when the next may be made, with what settles when the bytes
+   * are written: a thread that gets several pieces at once need not wait for us between them. Both throw the system's error.
+   */
+  async begin(chunk: Uint8Array, position: number): Promise<{ readonly written: Promise<void> }> {
     if (this.#threaded === undefined && hashesInThread && this.#isLarge(position + chunk.length)) {
-      this.#threaded = await spoolThread.begin(this.#file.fd, position, this.#extra);
+      this.#threaded = await beginLarge(this.#file.fd, position, this.#extra);
     }
-    if (this.#threaded === undefined) {
+    if (this.#threaded !== undefined && isShared(chunk)) return { written: this.#threaded.append(chunk, position) };
+    if (this.#threaded !== undefined) await appendCopied(this.#threaded, chunk, position);
+    else {
       this.#hashes.update(chunk);
       await this.#file.write(chunk, position);
-    } else if (isShared(chunk)) await this.#threaded.append(chunk, position);
-    else await appendCopied(this.#threaded, chunk, position);
+    }
+    return { written: Promise.resolve() };
   }
 
   #isLarge(bytes: number): boolean {

@@ -44,6 +44,9 @@ export class Spool {
   #state: 'writing' | 'finished' | 'discarded' = 'writing';
   #failure: Error | undefined;
   #extra: Partial<Record<ExtraHash, string>> = {};
+  /** Bytes of which writing has begun. */
+  #begunBytes = 0;
+  #lastBegin: Promise<unknown> = Promise.resolve();
   #lastWrite: Promise<void> = Promise.resolve();
   #growth = Promise.withResolvers<void>();
 
@@ -88,20 +91,33 @@ export class Spool {
    * `StorageFullError`, `StorageUnavailableError`, or why the spool was discarded; then nothing but `discard` is left to do.
    */
   write(chunk: Uint8Array): Promise<void> {
-    const written = this.#lastWrite.then(() => this.#append(chunk));
+    const begun = this.#lastBegin.then(() => this.#begin(chunk));
+    this.#lastBegin = begun;
+    const written = this.#written(chunk, begun, this.#lastWrite);
     this.#lastWrite = written;
+    begun.catch(() => {}); // so does `written`
     written.catch(() => {}); // whoever wrote is told, and so is `finish`
     return written;
   }
 
-  async #append(chunk: Uint8Array): Promise<void> {
+  async #begin(chunk: Uint8Array): Promise<{ readonly written: Promise<void> }> {
     if (this.#state !== 'writing') throw this.#failure ?? new SpoolGoneError('the spool is finished');
-    if (this.#size + chunk.length > this.#maxBytes) throw new SpoolLimitError(this.#maxBytes);
-    if (chunk.length === 0) return;
-    try {
-      await this.#writer.append(chunk, this.#size);
-    } catch (error) {
-      throw fileError('writing a spool', error);
+    if (this.#begunBytes + chunk.length > this.#maxBytes) throw new SpoolLimitError(this.#maxBytes);
+    const position = this.#begunBytes;
+    this.#begunBytes += chunk.length;
+    if (chunk.length === 0) return { written: Promise.resolve() };
+    return await this.#writer.begin(chunk, position).catch(writingFailed);
+  }
+
+  /** Ends after what was written before, so that what can be seen has no gap. */
+  async #written(
+    chunk: Uint8Array,
+    begun: Promise<{ readonly written: Promise<void> }>,
+    before: Promise<void>,
+  ): Promise<void> {
+    const own = begun.then(({ written }) => written.catch(writingFailed));
+    for (const outcome of await Promise.allSettled([before, own])) {
+      if (outcome.status === 'rejected') throw outcome.reason;
     }
     this.#size += chunk.length;
     this.#early.grown(this.#size);
@@ -243,6 +259,10 @@ export async function sweepSpools(dir: string, writtenBefore: number = Number.PO
     removed++;
   }
   return removed;
+}
+
+function writingFailed(error: unknown): never {
+  throw fileError('writing a spool', error);
 }
 
 function absent<T>(instead: T): (error: unknown) => T {

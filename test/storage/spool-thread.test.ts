@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Descriptor } from '../../storage/descriptor.ts';
-import { DigestMismatchError } from '../../storage/errors.ts';
+import { DigestMismatchError, SpoolLimitError } from '../../storage/errors.ts';
 import { FolderSyncs } from '../../storage/folder-syncs.ts';
 import { Spool } from '../../storage/spool.ts';
 import { SpoolHashes } from '../../storage/spool-hashes.ts';
@@ -83,6 +83,62 @@ test('a large spool with other bytes than announced is discarded, one that is gi
   await writing;
   await assert.rejects(givenUp.finish());
   assert.deepEqual(await readdir(dir), []);
+});
+
+test('pieces that are given one after the other without waiting are one file, whose size grows without a gap', async (t) => {
+  const bytes = randomBytes(6 * MB);
+  const spool = await Spool.create(await tempDir(t), { maxBytes: 10 * MB, extraHash: ['md5', 'blake2b-256'] });
+  const sizes: number[] = [];
+  const writes: Promise<void>[] = [];
+  const lengths = [10, 400_000, 100, 250_000, 70_000];
+  for (let at = 0, piece = 0; at < bytes.length; piece += 1) {
+    const part = bytes.subarray(at, at + (lengths[piece % lengths.length] ?? 1));
+    at += part.length;
+    writes.push(spool.write(piece % 3 === 0 ? part : shared(part)).then(() => void sizes.push(spool.size)));
+  }
+  const { digest, path } = await spool.finish();
+  await Promise.all(writes);
+  assert.equal(digest, digestOf(bytes));
+  assert.ok((await readFile(path)).equals(bytes));
+  assert.equal(spool.hashes.md5, createHash('md5').update(bytes).digest('hex'));
+  assert.equal(spool.hashes['blake2b-256'], await blake2bOf(bytes));
+  assert.deepEqual(
+    sizes,
+    [...sizes].sort((a, b) => a - b),
+  );
+});
+
+test('of pieces that are given at once, those behind one that is too much fail as it does', async (t) => {
+  const dir = await tempDir(t);
+  const spool = await Spool.create(dir, { maxBytes: 3 * MB });
+  const outcomes = await Promise.allSettled([2, 2, 0.5].map((size) => spool.write(shared(randomBytes(size * MB)))));
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'rejected'],
+  );
+  for (const outcome of outcomes.slice(1)) {
+    assert.ok(outcome.status === 'rejected' && outcome.reason instanceof SpoolLimitError);
+  }
+  assert.equal(spool.size, 2 * MB);
+  await assert.rejects(spool.finish(), SpoolLimitError);
+  assert.deepEqual(await readdir(dir), []);
+});
+
+test('hashes of what another thread writes are computed beside it; what fails there is told', async (t) => {
+  const path = join(await tempDir(t), 'file');
+  const file = await Descriptor.open(path, constants.O_RDWR | constants.O_CREAT);
+  t.after(() => file.release());
+  await file.write(Buffer.from('one '), 0);
+  const thread = new SpoolThread();
+  const hashes = await thread.hash(file.fd, 4, ['md5']);
+  await Promise.all([hashes.update(shared(Buffer.from('two '))), hashes.update(shared(Buffer.from('three')))]);
+  assert.deepEqual(await hashes.finish(), { md5: createHash('md5').update('one two three').digest('hex') });
+  await assert.rejects(hashes.update(shared(Buffer.from('late'))), /before it was begun/);
+  await assert.rejects(thread.hash(file.fd, 5, ['md5']), /shorter/);
+  const lost = await thread.hash(file.fd, 4, ['md5']);
+  const waiting = [assert.rejects(lost.update(shared(Buffer.from('a')))), assert.rejects(lost.finish())];
+  await thread.close();
+  await Promise.all(waiting);
 });
 
 test('what the file system refuses comes back with its code, and a thread that ends fails who waits and is replaced', async (t) => {
