@@ -10,7 +10,7 @@ import type { Buildable } from './build-requires.ts';
 import { toBeBuilt } from './coverage.ts';
 import { Gate, unlessAborted } from './gate.ts';
 import type { LockNote } from './lock.ts';
-import type { MirrorParts, MirrorSummary } from './mirror.ts';
+import type { MirrorParts, MirrorSummary } from './mirror-parts.ts';
 import { type Planned, planProject } from './mirror-project.ts';
 import type { MirrorReport, Outcome } from './mirror-report.ts';
 import type { Needed } from './needed.ts';

@@ -10,7 +10,7 @@ import { Problem } from '../../problem.ts';
 import { keptOtherwise } from '../kept-sources.ts';
 import { type LockEntry, shown } from '../lock.ts';
 import { lookInto } from '../look-into.ts';
-import type { KeptNow, SourceKeeper } from '../mirror.ts';
+import type { KeptNow, SourceKeeper } from '../mirror-parts.ts';
 import { archiveKey, gitKey, type SourceOrigin, sourceKey } from '../source-key.ts';
 import { fetchArchive } from './fetch-archive.ts';
 import type { GitSources } from './git-sources.ts';
