@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -9,6 +9,7 @@ import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { all, first, run } from '../../../server/catalog/catalog.ts';
 import { CatalogFullError, CatalogUnusableError } from '../../../server/catalog/errors.ts';
+import { cancelJob, enqueueJob } from '../../../server/catalog/jobs.ts';
 import { sql } from '../../../server/catalog/schema.ts';
 import { openSqlite } from '../../../server/catalog/sqlite.ts';
 import { catalogContract } from '../../contracts/catalog.ts';
@@ -66,6 +67,19 @@ describe('SQLite', () => {
     );
     assert.equal(row?.name, 'first');
     await catalog.close();
+  });
+
+  it('leaves nothing of a secret in its file once the job that needed it is over', async (t) => {
+    const path = join(await tempDir(t), 'catalog.sqlite');
+    const catalog = await open(path);
+    const password = 'a-password-of-theirs';
+    const actor = { name: 'admin' };
+    const order = { kind: 'collect-garbage', input: {}, actor, now: 1, secret: password.repeat(20) } as const;
+    const id = await catalog.write(() => enqueueJob(order));
+    assert.ok(id);
+    await catalog.write(() => cancelJob(id, actor, 2));
+    await catalog.close();
+    assert.ok(!(await readFile(path)).includes(password));
   });
 
   it('refuses a file that is no database, in a sentence', async (t) => {
