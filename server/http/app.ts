@@ -69,13 +69,24 @@ export function createHttpApp(parts: AppParts): RequestListener {
     const { id } = beginContext(req, { address: parts.addressOf(req), nowMs: clock.nowMs(), log });
     requests.begin(res);
     res.on('close', closed);
-    if (req.headers.host === undefined && req.httpVersion !== '1.0') {
-      // RFC 9112, 3.2
-      sendProblem(req, res, new Problem('malformed-request', 'A header is missing: Host.'), { style: 'problem+json' });
+    const fault = faultOfHost(req);
+    if (fault !== undefined) {
+      sendProblem(req, res, new Problem('malformed-request', fault), { style: 'problem+json' });
       return;
     }
     if (parts.hot(req, res)) return;
     res.setHeader('X-Request-Id', id);
     app(req, res);
   };
+}
+
+/** What is wrong with the `Host` header (RFC 9112, 3.2), in a sentence. */
+function faultOfHost({ headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
+  if (headers.host === undefined) return httpVersion === '1.0' ? undefined : 'A header is missing: Host.';
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1;
+  }
+  return count > 1 ? 'There is more than one header Host.' : undefined;
 }

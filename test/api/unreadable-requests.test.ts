@@ -55,10 +55,14 @@ describe('what is hardly a request', () => {
     }
   });
 
-  it('without Host, or with what else it expects, is answered by us as well', async (t) => {
+  it('without Host, with two, or with what else it expects, is answered by us as well', async (t) => {
     const { url } = await testApp(t);
     const hostless = await whole(url, 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n');
     isProblem(hostless, 'malformed-request', 'no Host');
+    for (const path of ['/livez', '/simple/demo/']) {
+      const two = `GET ${path} HTTP/1.1\r\nHost: a\r\nAccept: */*\r\nhOST: b\r\nConnection: close\r\n\r\n`;
+      isProblem(await whole(url, two), 'malformed-request', 'two Hosts');
+    }
     const expecting = 'GET /livez HTTP/1.1\r\nHost: a\r\nExpect: a-miracle\r\nConnection: close\r\n\r\n';
     assert.match(await whole(url, expecting), /^HTTP\/1\.1 200 /);
   });
