@@ -13,3 +13,10 @@ export function cacheStatus(origin: Origin): string {
   const value = VALUES[origin.outcome];
   return origin.detail === undefined ? value : `${value}; detail=${origin.detail}`;
 }
+
+const OUTCOME = /^stormcellar; (?:fwd=)?([a-z]+)/;
+
+/** The word in such a value that says where the answer came from. */
+export function outcomeOf(value: string): string | undefined {
+  return OUTCOME.exec(value)?.[1];
+}

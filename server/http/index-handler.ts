@@ -36,6 +36,8 @@ export class IndexHandler {
   readonly #isPublic: boolean;
   /** By `Accept` header: a few clients send always the same ones. */
   readonly #negotiated = new LRUCache<string, Negotiated>({ max: 100 });
+  /** Installers ask many times in a row with the same one. */
+  #last = { accept: '*/*', negotiated: negotiate('*/*') };
 
   constructor({ pages, access, isPublic }: IndexHandlerParts) {
     this.#pages = pages;
@@ -139,10 +141,10 @@ export class IndexHandler {
   }
 
   #negotiate(accept = '*/*'): Negotiated {
-    const known = this.#negotiated.get(accept);
-    if (known !== undefined) return known;
-    const negotiated = negotiate(accept);
+    if (accept === this.#last.accept) return this.#last.negotiated;
+    const negotiated = this.#negotiated.get(accept) ?? negotiate(accept);
     this.#negotiated.set(accept, negotiated);
+    this.#last = { accept, negotiated };
     return negotiated;
   }
 

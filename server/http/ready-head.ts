@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { contextOf } from './request-context.ts';
+import { outcomeOf } from './cache-status.ts';
+import { contextOf, type Sent } from './request-context.ts';
 
 /** What the head of an answer says. */
 interface HeadFacts {
@@ -13,9 +14,10 @@ interface HeadFacts {
 }
 
 /** The head of an answer, made before it is asked for. */
-export class ReadyHead {
+export class ReadyHead implements Sent {
   readonly length: number;
   readonly cache: string | undefined;
+  readonly outcome: string | undefined;
   readonly #status: number;
   // One list for all answers: Node has read it when `writeHead` returns.
   readonly #headers: string[];
@@ -24,6 +26,7 @@ export class ReadyHead {
   constructor({ status, headers, length, cache }: HeadFacts) {
     this.length = length;
     this.cache = cache;
+    this.outcome = cache === undefined ? undefined : outcomeOf(cache);
     this.#status = status;
     this.#headers = [...headers, 'X-Request-Id', ''];
     this.#idAt = headers.length + 1;

@@ -3,6 +3,15 @@ import type { Logger } from '../log.ts';
 import type { Actor, Principal } from '../model/access.ts';
 import { requestIds } from './request-id.ts';
 
+/** What the log tells of an answer. */
+export interface Sent {
+  /** Bytes of the body, as `Content-Length` says. */
+  readonly length: number;
+  /** Its `Cache-Status`, and the word in that. */
+  readonly cache?: string | undefined;
+  readonly outcome?: string | undefined;
+}
+
 /** What is known of a request besides its bytes. */
 export interface RequestContext {
   /** Also in `X-Request-Id`, in problems and in the log. */
@@ -16,7 +25,7 @@ export interface RequestContext {
   /** What the request counts as, where that is known without a look at its address. */
   route: 'page' | 'file' | undefined;
   /** What was sent with a head that was ready-made: what Node then does not know, and the log tells. */
-  sent: { readonly length: number; readonly cache: string | undefined } | undefined;
+  sent: Sent | undefined;
 }
 
 const ANONYMOUS: Principal = { kind: 'anonymous', name: 'anonymous', can: [] };

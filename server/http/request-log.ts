@@ -2,15 +2,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../clock.ts';
 import { infoLines, type Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { contextOf } from './request-context.ts';
+import { outcomeOf } from './cache-status.ts';
+import { contextOf, type Sent } from './request-context.ts';
 
 // A token that somebody typed into an address.
 const SECRET = /sc_[0-9A-Za-z]{40,}/g;
-const OUTCOME = /^stormcellar; (?:fwd=)?([a-z]+)/;
 
 /** What the log may have of a text that a client sent: no token, and not without end. */
 export function forLog(text: string): string {
-  return text.replace(SECRET, 'sc_***').slice(0, 500);
+  return (text.includes('sc_') ? text.replace(SECRET, 'sc_***') : text).slice(0, 500);
 }
 
 /** A request's address without its query. */
@@ -36,16 +36,15 @@ export function requestLog(parts: {
     const ms = clock.nowMs() - context.startedAt;
     const status = res.headersSent ? res.statusCode : 499;
     const path = pathOf(req);
-    const { length, cache } = context.sent ?? sentBy(res);
+    const { length, cache, outcome } = context.sent ?? sentBy(res);
     const isWhole = res.writableFinished;
     const bytes = req.method === 'HEAD' || !isWhole ? 0 : length;
     metrics.request(context.route ?? routeOf(path), status, ms / 1000, bytes);
-    const outcome = cache === undefined ? undefined : OUTCOME.exec(cache)?.[1];
     if (outcome !== undefined) metrics.answer(outcome);
     const agent = req.headers['user-agent'];
     writeLine(
       `"id":"${context.id}","method":"${req.method}","path":${asJson(forLog(path))},"status":${status},"ms":${ms},"bytes":${bytes}` +
-        `,"who":${asJson(context.principal.name)},"from":${asJson(context.address)}` +
+        `,"who":${asJson(context.principal.name)},"from":"${context.address}"` +
         (agent === undefined ? '' : `,"agent":${asJson(agent.slice(0, 60))}`) +
         (cache === undefined ? '' : `,"cache":${asJson(cache)}`) +
         (isWhole ? '' : ',"cut":true'),
@@ -61,12 +60,10 @@ function asJson(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
-function sentBy(res: ServerResponse): { length: number; cache: string | undefined } {
+function sentBy(res: ServerResponse): Sent {
   const cache = res.getHeader('cache-status');
-  return {
-    length: Number(res.getHeader('content-length') ?? 0),
-    cache: typeof cache === 'string' ? cache : undefined,
-  };
+  const length = Number(res.getHeader('content-length') ?? 0);
+  return typeof cache === 'string' ? { length, cache, outcome: outcomeOf(cache) } : { length };
 }
 
 const KINDS = new Set([
