@@ -37,6 +37,8 @@ export interface BeginOptions {
   readonly filename: string;
   /** Somebody will wait for the answer, so reading keeps up with writing as well as it can. */
   readonly isAwaited: boolean;
+  /** Bytes that it will have, where that is announced. */
+  readonly length?: number | undefined;
 }
 
 // Archives that are looked into at once. Those that are still on their way leave room for those that have arrived.
@@ -86,7 +88,7 @@ export class ArchiveReader {
   }
 
   /** Begins to look into the file at `path`, which is there already, however short. Throws nothing. */
-  async begin(path: string, { filename, isAwaited }: BeginOptions): Promise<ArchiveReading> {
+  async begin(path: string, { filename, isAwaited, length }: BeginOptions): Promise<ArchiveReading> {
     const archive = archiveKind(filename);
     if (archive === undefined) return known(UNKNOWN_KIND);
     let file: FileHandle;
@@ -96,7 +98,7 @@ export class ArchiveReader {
       return known(this.#unopened(error));
     }
     const job: Job = {
-      ...{ id: this.#nextId++, file, archive, isAwaited, arrival: new Arrival() },
+      ...{ id: this.#nextId++, file, archive, isAwaited, arrival: new Arrival(length) },
       ...{ size: 0, told: 0, state: 'growing', wasStarted: false, isLate: false },
       answer: Promise.withResolvers(),
     };
@@ -130,10 +132,10 @@ export class ArchiveReader {
     if (mayFollow && this.#running.size < AT_ONCE && this.#waiting.length === 0 && !this.#closed) this.#start(job);
   }
 
-  /** May it be read while it grows? What is packed and comes fast would only come more slowly, and be known no sooner. */
+  /** May it be read while it grows? What is packed and comes fast would only come more slowly. */
   #isDue({ archive, isAwaited, arrival, size }: Job): boolean {
     if (archive === 'zip') return false;
-    if (isPacked(archive) && !isAwaited) return arrival.isSlow(size, this.#options.nowMs());
+    if (isPacked(archive) && !isAwaited) return arrival.mayBeFollowed(size, this.#options.nowMs());
     return size >= FOLLOW_BYTES;
   }
 

@@ -5,18 +5,24 @@ const BYTES_PER_SECOND = 64e6;
 // A thread that has to start first, or a pause, does not make so much of a fast one look slow.
 const WINDOW_BYTES = 16 * 1024 * 1024;
 
-/** How fast an archive comes in: slowly enough that it can be looked into meanwhile at no cost to whoever sends it? */
+// Of one that comes fast: whoever sends it waits half as long again at most, and what is inside is known so much sooner.
+const SHARE_BEFORE_READING = 0.6;
+
+/** How an archive comes in: may it be looked into meanwhile at little cost to whoever sends it? */
 export class Arrival {
+  readonly #length: number;
   readonly #limit: number;
   #from: { readonly size: number; readonly ms: number } | undefined;
 
-  /** `processors`: as many as this machine has unless told. */
-  constructor(processors: number = availableParallelism()) {
+  /** `length`: bytes that are announced, 0 for none. `processors`: as many as this machine has unless told. */
+  constructor(length = 0, processors: number = availableParallelism()) {
+    this.#length = processors > 1 ? length : 0;
     this.#limit = (processors - 1) * BYTES_PER_SECOND;
   }
 
-  /** `size` bytes are there at `nowMs`. True when the last 16 MiB came slowly; false when they did not, or it is too early to tell. */
-  isSlow(size: number, nowMs: number): boolean {
+  /** `size` bytes are there at `nowMs`. True when most of it is there, or the last 16 MiB came slowly. */
+  mayBeFollowed(size: number, nowMs: number): boolean {
+    if (this.#length > 0 && size >= SHARE_BEFORE_READING * this.#length) return true;
     this.#from ??= { size, ms: nowMs };
     const bytes = size - this.#from.size;
     if (bytes < WINDOW_BYTES) return false;

@@ -133,7 +133,7 @@ export class Bundles {
     const { reader, spoolDir, maxBytes } = this.#parts;
     const spare = await this.checkRoom(length);
     const archive = await receiveArchive(body, {
-      ...{ reader, spoolDir, maxBytes, spare, expected },
+      ...{ reader, spoolDir, maxBytes, spare, expected, length },
       isAwaited: this.#isAwaited,
       filename: order.filename,
     });

@@ -25,6 +25,8 @@ export interface ReceiveOptions {
   readonly spare: number;
   /** Tells what kind of archive it is. */
   readonly filename: string;
+  /** Bytes that are announced; 0 or absent: nobody said. */
+  readonly length?: number | undefined;
   /** What the sender says that the bytes are. */
   readonly expected?: Digest | undefined;
 }
@@ -35,10 +37,10 @@ export interface ReceiveOptions {
  */
 export async function receiveArchive(
   body: AsyncIterable<Uint8Array>,
-  { reader, isAwaited, spoolDir, maxBytes, spare, filename, expected }: ReceiveOptions,
+  { reader, isAwaited, spoolDir, maxBytes, spare, filename, length, expected }: ReceiveOptions,
 ): Promise<ReceivedArchive> {
   const spool = await Spool.create(spoolDir, { maxBytes });
-  const reading = await reader.begin(spool.path, { filename, isAwaited });
+  const reading = await reader.begin(spool.path, { filename, isAwaited, length });
   try {
     await fillSpool(spool, body, (size) => {
       // The length need not have been announced.
