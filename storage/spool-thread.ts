@@ -127,7 +127,10 @@ export class SpoolThread {
       maxYoungGenerationSizeMb: 1,
       maxOldGenerationSizeMb: 64,
     });
-    worker.on('message', (answer: SpoolAnswer) => this.#answered(answer));
+    worker.on('message', (answer: SpoolAnswer) => {
+      // What was on its way when the thread was given up says nothing of the next one.
+      if (this.#worker === worker) this.#answered(answer);
+    });
     worker.on('error', (error) => this.#lost(worker, error));
     worker.on('exit', () => this.#lost(worker, ended()));
     return worker;
