@@ -1,3 +1,4 @@
+import { allSettled } from './all-settled.ts';
 import type { ExtraHash } from './spool-hashes.ts';
 import { SpoolThread, spoolThread, type ThreadedWriter } from './spool-thread.ts';
 
@@ -17,7 +18,7 @@ export async function beginLarge(fd: number, size: number, extra: readonly Extra
     throw error;
   });
   return {
-    append: (bytes, position) => both(writer.append(bytes, position), hashes.update(bytes)),
+    append: (bytes, position) => allSettled([writer.append(bytes, position), hashes.update(bytes)]),
     finish: async () => {
       const [{ digest, extra: first }, others] = await Promise.all([writer.finish(), hashes.finish()]);
       return { digest, extra: { ...first, ...others } };
@@ -27,9 +28,4 @@ export async function beginLarge(fd: number, size: number, extra: readonly Extra
       hashes.abandon();
     },
   };
-}
-
-/** Settles when both have settled: until then somebody looks at the bytes. Throws what the first of them threw that failed. */
-async function both(...calls: readonly Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(calls)) if (outcome.status === 'rejected') throw outcome.reason;
 }

@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { constants, lstatSync, mkdirSync, renameSync } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from './file-errors.ts';
 import { FolderSyncs, syncFile } from './folder-syncs.ts';
+import { spoolPath } from './spool-path.ts';
 
 /** Called with the name of every step of a `put` as it begins, so that a test can end the process between any two. */
 export type OnStep = (step: string) => void;
@@ -86,7 +86,7 @@ export class DurableFolder implements TakesFiles {
   /** From another file system: copied under another name first, so that no reader ever sees a part. */
   async #copy(from: string, target: string): Promise<void> {
     const incoming = incomingFolder(this.#root);
-    const copy = join(incoming, `${randomUUID()}.spool`);
+    const copy = spoolPath(incoming);
     this.#onStep('copy');
     mkdirSync(incoming, { recursive: true });
     try {

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { allSettled } from './all-settled.ts';
 import type { Spooled } from './blob-store.ts';
 import { Descriptor, type FileBytes } from './descriptor.ts';
 import type { Digest } from './digest.ts';
@@ -12,14 +12,8 @@ import { codeOf, fileError } from './file-errors.ts';
 import { type ByteSource, type OpenRange, readBytes, type Sent, sendBytes } from './send-bytes.ts';
 import { type ExtraHash, SpoolHashes } from './spool-hashes.ts';
 import type { FileHashes } from './spool-orders.ts';
+import { SPOOL_SUFFIX, spoolPath } from './spool-path.ts';
 import { SpoolWriter } from './spool-writer.ts';
-
-const SUFFIX = '.spool';
-
-/** A name below `dir` for a new spool. */
-export function spoolPath(dir: string): string {
-  return join(dir, `${randomUUID()}${SUFFIX}`);
-}
 
 export interface SpoolOptions {
   readonly maxBytes: number;
@@ -115,10 +109,7 @@ export class Spool {
     begun: Promise<{ readonly written: Promise<void> }>,
     before: Promise<void>,
   ): Promise<void> {
-    const own = begun.then(({ written }) => written.catch(writingFailed));
-    for (const outcome of await Promise.allSettled([before, own])) {
-      if (outcome.status === 'rejected') throw outcome.reason;
-    }
+    await allSettled([before, begun.then(({ written }) => written.catch(writingFailed))]);
     this.#size += chunk.length;
     this.#early.grown(this.#size);
     this.#wake();
@@ -253,7 +244,7 @@ export async function sweepSpools(dir: string, writtenBefore: number = Number.PO
   let removed = 0;
   for (const name of await readdir(dir).catch(absent([]))) {
     const path = join(dir, name);
-    const written = name.endsWith(SUFFIX) ? await stat(path).catch(absent(undefined)) : undefined;
+    const written = name.endsWith(SPOOL_SUFFIX) ? await stat(path).catch(absent(undefined)) : undefined;
     if (!written || written.mtimeMs >= writtenBefore) continue;
     await unlink(path).catch(absent(undefined));
     removed++;

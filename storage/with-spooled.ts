@@ -1,7 +1,7 @@
 import { unlink } from 'node:fs/promises';
 import type { Spooled } from './blob-store.ts';
 import { codeOf, fileError } from './file-errors.ts';
-import { spoolPath } from './spool.ts';
+import { spoolPath } from './spool-path.ts';
 import { spoolThread } from './spool-thread.ts';
 
 /**

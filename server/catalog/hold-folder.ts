@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-
 import { systemClock } from '../clock.ts';
 import { CatalogUnusableError } from './errors.ts';
 import { lockFile } from './lock-file.ts';

@@ -5,6 +5,7 @@ import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { first, prepared, run, type Script } from './catalog.ts';
 import { appendEvent } from './events.ts';
+import { insertFile, type NewFileRow } from './file-row.ts';
 import { findHostedFile, findHostedRelease, type HostedFile } from './hosted.ts';
 import { sql } from './schema.ts';
 import { recordMetadata } from './stored-files.ts';
@@ -39,7 +40,7 @@ export function* publishFile(file: NewHostedFile, now: number): Script<'publishe
   const version = release?.version ?? file.version;
   const detail = JSON.stringify(withYank(file.detail, release?.files ?? []));
   const inserted = yield* run(
-    insertFile({ project, filename, repository, version, digest, size: file.size, detail, now }),
+    insertIfFree({ project, filename, repository, version, digest, size: file.size, detail, now }),
   );
   if (inserted === 0) {
     const winner = yield* findHostedFile(repository, project, filename);
@@ -93,31 +94,8 @@ const statusOf = prepared((p: { name: string; repository: string }) =>
     .where('repository', '=', p.repository),
 );
 
-const insertFile = prepared(
-  (p: {
-    project: string;
-    filename: string;
-    repository: string;
-    version: string;
-    digest: string;
-    size: number;
-    detail: string;
-    now: number;
-  }) =>
-    sql
-      .insertInto('file')
-      .values({
-        project: p.project,
-        filename: p.filename,
-        repository: p.repository,
-        version: p.version,
-        digest: p.digest,
-        size: p.size,
-        detail: p.detail,
-        stored_at: p.now,
-        deleted_at: null,
-      })
-      .onConflict((conflict) => conflict.columns(['project', 'filename', 'repository']).doNothing()),
+const insertIfFree = prepared((p: NewFileRow) =>
+  insertFile(p).onConflict((conflict) => conflict.columns(['project', 'filename', 'repository']).doNothing()),
 );
 
 const upsertProject = prepared((p: { name: string; repository: string; display: string; now: number }) =>

@@ -2,6 +2,7 @@ import type { Digest } from '../../storage/digest.ts';
 import type { DistributionFile, ProjectStatus } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { all, first, prepared, run, type Script } from './catalog.ts';
+import { insertFile, type NewFileRow } from './file-row.ts';
 import { sql } from './schema.ts';
 
 /** A file whose bytes are stored. */
@@ -150,35 +151,12 @@ export interface PulledFile {
   readonly changesPage: boolean;
 }
 
-const nameFile = prepared(
-  (p: {
-    repository: string;
-    project: string;
-    filename: string;
-    version: string;
-    digest: string;
-    size: number;
-    detail: string;
-    now: number;
-  }) =>
-    sql
-      .insertInto('file')
-      .values({
-        project: p.project,
-        filename: p.filename,
-        repository: p.repository,
-        version: p.version,
-        digest: p.digest,
-        size: p.size,
-        detail: p.detail,
-        stored_at: p.now,
-        deleted_at: null,
-      })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['project', 'filename', 'repository'])
-          .doUpdateSet({ digest: p.digest, size: p.size, stored_at: p.now, deleted_at: null }),
-      ),
+const nameFile = prepared((p: NewFileRow) =>
+  insertFile(p).onConflict((conflict) =>
+    conflict
+      .columns(['project', 'filename', 'repository'])
+      .doUpdateSet({ digest: p.digest, size: p.size, stored_at: p.now, deleted_at: null }),
+  ),
 );
 const countStored = prepared((p: { repository: string; project: string }) =>
   sql

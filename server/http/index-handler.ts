@@ -142,8 +142,11 @@ export class IndexHandler {
 
   #negotiate(accept = '*/*'): Negotiated {
     if (accept === this.#last.accept) return this.#last.negotiated;
-    const negotiated = this.#negotiated.get(accept) ?? negotiate(accept);
-    this.#negotiated.set(accept, negotiated);
+    let negotiated = this.#negotiated.get(accept);
+    if (negotiated === undefined) {
+      negotiated = negotiate(accept);
+      this.#negotiated.set(accept, negotiated);
+    }
     this.#last = { accept, negotiated };
     return negotiated;
   }

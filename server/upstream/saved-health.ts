@@ -1,11 +1,4 @@
-import type { BreakerState } from './upstream.ts';
+import type { UpstreamHealth } from './upstream.ts';
 
 /** What outlives the process. */
-export interface SavedHealth {
-  readonly state: BreakerState;
-  readonly since: number;
-  readonly epoch: number;
-  readonly lastSuccessAt?: number;
-  readonly lastFailureAt?: number;
-  readonly lastError?: string;
-}
+export type SavedHealth = Omit<UpstreamHealth, 'retryAfter'>;
