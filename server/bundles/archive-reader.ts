@@ -4,9 +4,9 @@ import { startThread } from '../../storage/start-thread.ts';
 import type { Logger } from '../log.ts';
 import { type ArchiveContents, BEING_READ } from '../model/bundle.ts';
 import type { ArchiveCaps } from './archive-error.ts';
-import type { ArchiveAnswer, ArchiveOrder } from './archive-orders.ts';
+import { type ArchiveAnswer, type ArchiveOrder, LATE_BYTES } from './archive-orders.ts';
 import { Arrival } from './arrival.ts';
-import { type ArchiveKind, archiveKind } from './read-archive.ts';
+import { type ArchiveKind, archiveKind, isPacked } from './read-archive.ts';
 
 /** Looks into one archive while its file is being written. In the end `finished` or `abandon` is called. */
 export interface ArchiveReading {
@@ -48,8 +48,6 @@ const GROWING_AT_ONCE = 6;
 const FOLLOW_BYTES = 4 * 1024 * 1024;
 // Three times what xz takes.
 const MS_PER_BYTE = 200 / 1e6;
-// To inflate more than that takes longer than anybody waits for an answer.
-const LATE_BYTES = 32 * 1024 * 1024;
 const TELL_EVERY_BYTES = 512 * 1024;
 
 const UNKNOWN_KIND: ArchiveContents = {
@@ -168,9 +166,10 @@ export class ArchiveReader {
     this.#running.set(job.id, job);
     job.told = job.size;
     job.wasStarted = true;
-    const { id, file, archive, size, isAwaited } = job;
+    const { id, file, archive, size, isAwaited, arrival } = job;
+    const mayBePutOff = !isAwaited && !arrival.hasComeFar(size);
     const { caps } = this.#options;
-    this.#tell({ kind: 'begin', id, file, archive, size, isAwaited, caps }, [file]);
+    this.#tell({ kind: 'begin', id, file, archive, size, mayBePutOff, caps }, [file]);
     if (job.state === 'finished') this.#tell({ kind: 'finished', id, size });
     this.#worker?.ref();
   }
@@ -232,11 +231,6 @@ export class ArchiveReader {
     this.#options.log.error({ detail }, 'an archive could not be read for a reason that is not its own');
     return unreadable('the file could not be read');
   }
-}
-
-/** Is every byte of it to be decompressed? */
-function isPacked(archive: ArchiveKind): boolean {
-  return archive !== 'tar' && archive !== 'zip';
 }
 
 function known(contents: ArchiveContents): ArchiveReading {

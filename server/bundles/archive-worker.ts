@@ -1,34 +1,43 @@
 import { parentPort } from 'node:worker_threads';
 import { ArchiveError } from './archive-error.ts';
-import type { ArchiveAnswer, ArchiveOrder } from './archive-orders.ts';
+import { type ArchiveAnswer, type ArchiveOrder, LATE_BYTES } from './archive-orders.ts';
 import { GrowingFile } from './growing-file.ts';
-import { readArchive } from './read-archive.ts';
+import { isPacked, readArchive } from './read-archive.ts';
 
 // The thread that looks into archives, so that neither decompression nor a bomb holds up a request.
-const files = new Map<number, GrowingFile>();
+const files = new Map<number, { readonly file: GrowingFile; readonly order: Begin }>();
+
+type Begin = ArchiveOrder & { kind: 'begin' };
 
 parentPort?.on('message', (order: ArchiveOrder) => {
   switch (order.kind) {
     case 'begin': {
       const onLate = () => tell({ id: order.id, late: true });
       const file = new GrowingFile(order.file, { ...order, onLate });
-      files.set(order.id, file);
+      files.set(order.id, { file, order });
       void read(order, file);
       break;
     }
     case 'grown':
-      files.get(order.id)?.grown(order.size);
+      files.get(order.id)?.file.grown(order.size);
       break;
     case 'finished':
-      files.get(order.id)?.finished(order.size);
+      finish(order);
       break;
     case 'abandon':
-      files.get(order.id)?.abandon(order.reason);
+      files.get(order.id)?.file.abandon(order.reason);
       break;
   }
 });
 
-async function read(order: ArchiveOrder & { kind: 'begin' }, file: GrowingFile): Promise<void> {
+function finish({ id, size }: ArchiveOrder & { kind: 'finished' }): void {
+  const under = files.get(id);
+  if (under === undefined) return;
+  under.file.finished(size);
+  if (isPacked(under.order.archive) && under.file.left > LATE_BYTES) tell({ id, late: true });
+}
+
+async function read(order: Begin, file: GrowingFile): Promise<void> {
   let answer: ArchiveAnswer;
   try {
     answer = { id: order.id, distributions: await readArchive(file, order.archive, order.caps) };

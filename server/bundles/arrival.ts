@@ -6,7 +6,7 @@ const BYTES_PER_SECOND = 64e6;
 const WINDOW_BYTES = 16 * 1024 * 1024;
 
 // Of one that comes fast: whoever sends it waits half as long again at most, and what is inside is known so much sooner.
-const SHARE_BEFORE_READING = 0.6;
+const SHARE_BEFORE_READING = 0.4;
 
 /** How an archive comes in: may it be looked into meanwhile at little cost to whoever sends it? */
 export class Arrival {
@@ -20,9 +20,14 @@ export class Arrival {
     this.#limit = (processors - 1) * BYTES_PER_SECOND;
   }
 
-  /** `size` bytes are there at `nowMs`. True when most of it is there, or the last 16 MiB came slowly. */
+  /** Are `size` bytes so much of the announced length that it is looked into however fast it comes? */
+  hasComeFar(size: number): boolean {
+    return this.#length > 0 && size >= SHARE_BEFORE_READING * this.#length;
+  }
+
+  /** `size` bytes are there at `nowMs`. True when it has come far, or the last 16 MiB came slowly. */
   mayBeFollowed(size: number, nowMs: number): boolean {
-    if (this.#length > 0 && size >= SHARE_BEFORE_READING * this.#length) return true;
+    if (this.hasComeFar(size)) return true;
     this.#from ??= { size, ms: nowMs };
     const bytes = size - this.#from.size;
     if (bytes < WINDOW_BYTES) return false;

@@ -8,8 +8,8 @@ const LATE_BYTES = 16 * 1024 * 1024;
 export interface GrowingFileOptions {
   /** Bytes that can be read already. */
   readonly size: number;
-  /** Somebody waits for what is read, so that nothing else comes first. */
-  readonly isAwaited: boolean;
+  /** Reading that falls far behind goes on when the file is complete. */
+  readonly mayBePutOff: boolean;
   /** Called when reading is put off until the file is complete. */
   readonly onLate: () => void;
 }
@@ -18,11 +18,12 @@ export interface GrowingFileOptions {
 export class GrowingFile {
   /** Open for reading; whoever has made this closes it. */
   readonly file: FileHandle;
-  readonly #isAwaited: boolean;
+  readonly #mayBePutOff: boolean;
   readonly #onLate: () => void;
   /** Bytes that were there when reading began. */
   readonly #first: number;
   #size: number;
+  #position = 0;
   #state: 'growing' | 'finished' | 'abandoned' = 'growing';
   #wake = Promise.withResolvers<void>();
 
@@ -30,8 +31,13 @@ export class GrowingFile {
     this.file = file;
     this.#first = options.size;
     this.#size = options.size;
-    this.#isAwaited = options.isAwaited;
+    this.#mayBePutOff = options.mayBePutOff;
     this.#onLate = options.onLate;
+  }
+
+  /** Bytes that are there and were not read yet. */
+  get left(): number {
+    return this.#size - this.#position;
   }
 
   /** So many bytes can be read by now. */
@@ -68,22 +74,21 @@ export class GrowingFile {
 
   /**
    * The bytes in order, up to the end. Of a file that grows more than twice as fast as its bytes are asked for, counted from when reading
-   * began, the rest comes when it is complete, unless it is awaited. A chunk is valid until the next is asked for. Throws `ArchiveError`
+   * began, the rest comes when it is complete, if it may be put off. A chunk is valid until the next is asked for. Throws `ArchiveError`
    * when abandoned.
    */
   async *chunks(): AsyncGenerator<Buffer> {
-    let position = 0;
     for (;;) {
       this.check();
-      if (this.#isHopeless(position)) {
+      if (this.#isHopeless()) {
         this.#onLate();
         await this.whole();
       }
-      const ready = Math.min(this.#size - position, STEP_BYTES);
+      const ready = Math.min(this.left, STEP_BYTES);
       if (ready > 0) {
-        const chunk = await readAt(this.file, Buffer.allocUnsafeSlow(ready), position);
+        const chunk = await readAt(this.file, Buffer.allocUnsafeSlow(ready), this.#position);
         if (chunk.length === 0) throw new ArchiveError('the archive is cut short');
-        position += chunk.length;
+        this.#position += chunk.length;
         yield chunk;
       } else if (this.#state === 'finished') return;
       else await this.#wake.promise;
@@ -91,10 +96,10 @@ export class GrowingFile {
   }
 
   /** Then to go on would only slow down whoever writes, and at best halve what is left to do in the end. */
-  #isHopeless(position: number): boolean {
-    if (this.#isAwaited || this.#state !== 'growing') return false;
+  #isHopeless(): boolean {
+    if (!this.#mayBePutOff || this.#state !== 'growing') return false;
     const grown = this.#size - this.#first;
-    return grown - position > LATE_BYTES && position < grown / 2;
+    return grown - this.#position > LATE_BYTES && this.#position < grown / 2;
   }
 
   #stir(): void {

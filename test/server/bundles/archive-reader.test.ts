@@ -166,6 +166,20 @@ test('what is packed and comes fast is read when it is complete, and is late if 
   }
 });
 
+test('what is looked into before all of it is there is late as well if much is left', async (t) => {
+  const by = reader(t, { caps: { ...CAPS, maxExpandedBytes: 1e9 } });
+  const files = Object.fromEntries(Array.from({ length: 35 }, (_, at) => [`f${at}`, Buffer.alloc(2 * MB, at)]));
+  const bytes = gzipSync(makeTar(files), { level: 0 });
+  const path = join(await tempDir(t), 'spool');
+  await writeFile(path, bytes);
+  const reading = await by.begin(path, { filename: 'app.tar.gz', isAwaited: false, length: bytes.length });
+  reading.grown(bytes.length);
+  const contents = reading.finished(bytes.length);
+  assert.equal(reading.isLate(), false);
+  assert.equal(told(await contents), 'last==1');
+  assert.equal(reading.isLate(), true);
+});
+
 test('what comes slowly, or need not be decompressed, is read meanwhile', async (t) => {
   const caps = { ...CAPS, maxExpandedBytes: 1e9 };
   const files = Object.fromEntries(Array.from({ length: 35 }, (_, at) => [`f${at}`, Buffer.alloc(MB, at)]));

@@ -34,7 +34,7 @@ test('it may become slow, and a pause at first makes none slow', () => {
   assert.equal(arrival.mayBeFollowed(18 * MB, 10_150), false);
 });
 
-test('one that comes fast is looked into when most of it is there, unless there is one processor', () => {
-  assert.deepEqual(followedAt(new Arrival(50 * MB, 2), [500]).slice(0, 2), [30, 31]);
+test('one that comes fast is looked into when much of it is there, unless there is one processor', () => {
+  assert.deepEqual(followedAt(new Arrival(50 * MB, 2), [500]).slice(0, 2), [20, 21]);
   assert.deepEqual(followedAt(new Arrival(50 * MB, 1), [500]), []);
 });

@@ -22,7 +22,7 @@ test('a file that grows far faster than it is read is read on when it is complet
   const onLate = () => {
     late += 1;
   };
-  const file = new GrowingFile(await large(t), { size: 10 * MB, isAwaited: false, onLate });
+  const file = new GrowingFile(await large(t), { size: 10 * MB, mayBePutOff: true, onLate });
   const chunks = file.chunks();
   let read = (await chunks.next()).value?.length ?? 0;
   file.grown(12 * MB);
@@ -41,9 +41,9 @@ test('a file that grows far faster than it is read is read on when it is complet
 test('it is read as it comes where somebody waits for it, or where reading nearly keeps up', async (t) => {
   const handle = await large(t);
   const onLate = () => assert.fail('late');
-  const awaited = new GrowingFile(handle, { size: 90 * MB, isAwaited: true, onLate });
+  const awaited = new GrowingFile(handle, { size: 90 * MB, mayBePutOff: false, onLate });
   assert.equal((await awaited.chunks().next()).value?.length, MB / 2);
-  const close = new GrowingFile(handle, { size: 16 * MB, isAwaited: false, onLate });
+  const close = new GrowingFile(handle, { size: 16 * MB, mayBePutOff: true, onLate });
   const chunks = close.chunks();
   let read = 0;
   for (let size = 16 * MB; size <= 90 * MB; size += MB / 4) {
