@@ -8,6 +8,7 @@ import { delimiter, dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { endIfMissing } from '../bin/missing-packages.mjs';
+import { areGiven, ENVIRONMENT, FLAGS } from '../bin/start-anew.mjs';
 import { isNewEnough, neededNode } from './node-version.mjs';
 
 const NOTICE_AFTER_MS = 2_000;
@@ -21,10 +22,13 @@ if (isNewEnough()) {
   await import(pathToFileURL(resolve(script)).href).catch(endIfMissing);
 } else {
   const node = await fetchNode();
-  const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
+  // A server cannot put another process in its place at the end of the leash, so it gets its settings here.
+  const isServer = (script.endsWith('start.mjs') || args[0] === 'serve') && !areGiven([], process.env);
+  const path = `${dirname(node)}${delimiter}${process.env.PATH}`;
+  const env = { ...(isServer ? ENVIRONMENT : {}), ...process.env, PATH: path };
   // Whoever kills this process means the program: when this end of the channel is gone, the other end goes too.
   const leash = "process.on('disconnect', () => process.kill(process.pid, 'SIGKILL')); process.channel.unref();";
-  const options = [`--import=data:text/javascript,${encodeURIComponent(leash)}`];
+  const options = [...(isServer ? FLAGS : []), `--import=data:text/javascript,${encodeURIComponent(leash)}`];
   const child = spawn(node, [...options, script, ...args], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'], env });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {

@@ -129,6 +129,20 @@ describe('the built program', () => {
     assert.equal((await help()).stderr, 'loaded cli.cjs from bytecode\n');
   });
 
+  it('is built anew by `npm start`, which leaves no compiler running', async () => {
+    const server = spawn(process.execPath, [join(dir, 'scripts', 'start.mjs'), '--config', await configFile()], {
+      env: { PATH },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await greeted(server);
+      assert.equal(await readFile(`/proc/${server.pid}/task/${server.pid}/children`, 'utf8'), '');
+    } finally {
+      server.kill('SIGTERM');
+    }
+    assert.deepEqual(await once(server, 'exit'), [0, null]);
+  });
+
   it('is published with all that it needs, and without what only this Node understands', async () => {
     const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
       cwd: dir,

@@ -94,6 +94,16 @@ test('where Node is too old the script runs on one that npm fetches', async () =
   assert.equal(asked, `true --yes --package=node-linux-${process.arch}@24 -c command -v node\n`);
 });
 
+test('a server that is started there has the settings that it would give itself', async () => {
+  const script = join(folder, 'start.mjs');
+  await writeFile(script, 'console.log(process.execArgv.join(" "), process.env.MALLOC_ARENA_MAX);');
+  const PATH = await withNpx(`echo "${process.execPath}"`);
+  const printed = (env: Record<string, string>) =>
+    run('20.20.2', ['scripts/with-node.mjs', script], { PATH, ...env }).stdout;
+  assert.match(printed({}), /^--max-semi-space-size=4 --heap-growing-percent=70 --expose-gc --import=\S+ 2\n$/);
+  assert.match(printed({ NODE_OPTIONS: '--max-semi-space-size=8' }), /^--import=\S+ undefined\n$/);
+});
+
 test('a Node that takes a while to come is announced', { timeout: 20_000 }, async () => {
   const gate = join(folder, 'gate');
   assert.equal(spawnSync('mkfifo', [gate]).status, 0);
