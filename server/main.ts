@@ -1,4 +1,5 @@
 import { systemClock } from './clock.ts';
+import type { App } from './compose.ts';
 import { ConfigError } from './config/complaints.ts';
 import { loadConfig } from './config/load.ts';
 import { resolveAuto } from './config/resolve-auto.ts';
@@ -24,22 +25,13 @@ export async function serve({ file, version }: ServeOptions): Promise<number> {
   const alive = setInterval(() => {}, 60_000);
   try {
     const config = await loadConfig(file === undefined ? {} : { file });
-    const log = createLogger(config.log);
-    // pip is asked while the program is loaded: each takes a good part of a second.
-    const [resolved, { compose }] = await Promise.all([resolveAuto(config, process.env), import('./compose.ts')]);
-    for (const warning of resolved.warnings) log.warn(warning);
-    const { PATH: path } = process.env;
-    const app = await compose(resolved.config, {
-      log,
-      version,
-      path,
-      warnings: resolved.warnings,
-      environment: process.env,
-    });
+    const app = await Promise.race([composed(config, version), asked]);
+    // Told to stop while it waits for its database, it has nothing under way that could be lost.
+    if (app === undefined) return 0;
     // What loading the program has left would stay until V8 needs the room: a tenth of all that an idle server takes.
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     const { url, firstToken } = await app.start();
-    process.stdout.write(greeting(resolved.config, url, firstToken));
+    process.stdout.write(greeting(config, url, firstToken));
     await asked;
     await app.stop();
     return 0;
@@ -49,6 +41,22 @@ export async function serve({ file, version }: ServeOptions): Promise<number> {
   } finally {
     clearInterval(alive);
   }
+}
+
+/** The whole server, which does not listen yet. */
+async function composed(config: Config, version: string): Promise<App> {
+  const log = createLogger(config.log);
+  // pip is asked while the program is loaded: each takes a good part of a second.
+  const [resolved, { compose }] = await Promise.all([resolveAuto(config, process.env), import('./compose.ts')]);
+  for (const warning of resolved.warnings) log.warn(warning);
+  const { PATH: path } = process.env;
+  return compose(resolved.config, {
+    log,
+    version,
+    path,
+    warnings: resolved.warnings,
+    environment: process.env,
+  });
 }
 
 /** Tells everything that is wrong with a configuration; answers the exit code: 0 nothing, 2 something. */

@@ -62,7 +62,8 @@ function shown(value: unknown, path: readonly PropertyKey[]): string {
   if (isObject(value)) return 'an object';
   if (typeof value !== 'string') return JSON.stringify(value);
   if (SECRET.test(String(path.at(-1)))) return 'a text';
-  const text = JSON.stringify(value.replace(/\/\/[^/@\s]*@/, '//…@'));
+  // A password that should have been percent-encoded may hold anything, an @ included.
+  const text = JSON.stringify(value.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1…@'));
   return text.length > 80 ? `${text.slice(0, 77)}…"` : text;
 }
 

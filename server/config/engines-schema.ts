@@ -42,12 +42,15 @@ export const storage = z
 
 const sqlite = z.strictObject({ kind: z.literal('sqlite').describe('One file under `dataDir`; for one node.') });
 
-const expectedPostgres = 'an address such as "postgres://user@db.example/stormcellar"';
+const expectedPostgres =
+  'an address such as "postgres://user@db.example/stormcellar" (what is special in a password percent-encoded, or the password as "password")';
 const postgres = z.strictObject({
   kind: z.literal('postgres').describe('PostgreSQL 15 or newer; any number of nodes.'),
   url: z
     .string({ error: expectedPostgres })
     .regex(/^postgres(?:ql)?:\/\//, { error: expectedPostgres })
+    // No host, for a socket that stands in the query, is no address to URL.
+    .refine((text) => URL.canParse(text.replace('@/', '@localhost/')), { error: expectedPostgres })
     .describe('Address of the database; the password may be given here or as `password`.'),
   password: z.string().nullable().default(null).describe('Password, when it is not part of `url`.'),
   poolSize: z.int().min(2).max(200).default(10).describe('Connections of one node at most.'),

@@ -20,14 +20,17 @@ const LEAST_TOKEN = 20;
 export async function loadConfig({ file, env = process.env, variables: which }: LoadOptions = {}): Promise<Config> {
   const name = file ?? (env.STORMCELLAR_CONFIG || undefined);
   const read = name === undefined ? {} : await readConfigFile(name);
-  const { value, complaints } = await resolveReferences(read, env);
+  const { value, complaints, places } = await resolveReferences(read, env);
   const raw = isObject(value) ? value : {};
   const fromEnv = applyEnvironment(raw, which === 'references' ? {} : env);
   const variables = new Map(fromEnv.overrides.map(({ path, variable }) => [pathText(path), variable]));
   const { settings, complaints: found } = checkSettings(raw);
   const all = [...complaints, ...fromEnv.complaints, ...found, ...tokenComplaints(env)].map((complaint) => {
     const variable = variables.get(complaint.path);
-    return variable === undefined ? complaint : { ...complaint, path: `${complaint.path} (${variable})` };
+    if (variable !== undefined) return { ...complaint, path: `${complaint.path} (${variable})` };
+    // It may be a secret, whatever key it was put under.
+    const place = places.get(complaint.path);
+    return place === undefined ? complaint : { ...complaint, found: `what ${place} holds` };
   });
   if (settings === undefined || all.length > 0) throw new ConfigError(withoutEchoes(all, complaints));
   const bootstrapToken = env.STORMCELLAR_ADMIN_TOKEN;

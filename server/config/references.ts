@@ -9,25 +9,30 @@ interface Resolving {
   readonly root: unknown;
   readonly env: Environment;
   readonly complaints: Complaint[];
+  readonly places: Map<string, string>;
 }
 
 /**
  * `raw` with every `{"$env": NAME}` and `{"$file": PATH}` replaced by what it refers to; what cannot be had is left out and
- * complained of. A file's last line break is not part of its value.
+ * complained of. A file's last line break is not part of its value. `places`: what was replaced, and what stood there in words.
  */
 export async function resolveReferences(
   raw: unknown,
   env: Environment,
-): Promise<{ value: unknown; complaints: readonly Complaint[] }> {
+): Promise<{ value: unknown; complaints: readonly Complaint[]; places: ReadonlyMap<string, string> }> {
   const complaints: Complaint[] = [];
-  const value = await resolve(raw, [], { root: raw, env, complaints });
-  return { value, complaints };
+  const places = new Map<string, string>();
+  const value = await resolve(raw, [], { root: raw, env, complaints, places });
+  return { value, complaints, places };
 }
 
 async function resolve(value: unknown, path: readonly PropertyKey[], on: Resolving): Promise<unknown> {
   const found = reference(value);
   if (found !== undefined) {
     const text = found.kind === '$env' ? fromEnvironment(found.of, path, on) : await fromFile(found.of, path, on);
+    if (text !== undefined) {
+      on.places.set(pathText(path), `${found.kind === '$env' ? 'the environment variable' : 'the file'} ${found.of}`);
+    }
     const node = nodeAt(path, on.root);
     return text === undefined || node === undefined ? text : coerce(text, node);
   }

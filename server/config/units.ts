@@ -54,7 +54,7 @@ export function duration(limits: { readonly least?: string; readonly most?: stri
 /** A size in the file, bytes in the program. */
 export function size() {
   return z
-    .union([z.string(), z.int().min(0)], { error: expectedSize })
+    .union([z.string(), z.int().min(0, { error: expectedSize })], { error: expectedSize })
     .transform((value, context) => {
       const bytes = typeof value === 'number' ? value : parseSize(value);
       if (bytes === undefined) context.addIssue({ code: 'custom', message: expectedSize });

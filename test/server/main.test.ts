@@ -109,6 +109,19 @@ test('a second signal ends it at once, one that npm merely passes on does not', 
   assert.ok(sent > 3, `ended by signal ${sent}`);
 });
 
+test('told to stop while it waits for its database, it does not go on waiting', async (t) => {
+  const database = await blackHole(t);
+  const server = start(t, await tempDir(t), {
+    STORMCELLAR_CATALOG__KIND: 'postgres',
+    STORMCELLAR_CATALOG__URL: database.url.replace('http', 'postgres'),
+    STORMCELLAR_CATALOG__CONNECT_TIMEOUT: '1h',
+  });
+  await database.asked;
+  server.child.kill('SIGTERM');
+  assert.equal(await server.exited, 0);
+  assert.deepEqual(server.complained, []);
+});
+
 test('what keeps it from starting is one sentence', async (t) => {
   const taken = await blackHole(t);
   const port = new URL(taken.url).port;

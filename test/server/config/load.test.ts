@@ -68,7 +68,7 @@ test('every complaint at once, with path, finding and expectation', async () => 
       bare: {},
     },
     defaultIndex: 'other',
-    limits: { uploadBytes: '2 gigs', pageFiles: 0.5, downloads: 0 },
+    limits: { uploadBytes: '2 gigs', minFreeBytes: -1, pageFiles: 0.5, downloads: 0 },
     access: { anonymous: ['reed'] },
     trustProxy: 'all',
     frobnicate: 1,
@@ -88,6 +88,8 @@ test('every complaint at once, with path, finding and expectation', async () => 
     'indexes.main.repositories[1]': '"nowhere" | one of "No Name", "up", "x"',
     'indexes.main.repositories[2]': '"up" a second time | each repository once',
     'limits.downloads': '0 | a whole number from 1 to 1024',
+    'limits.minFreeBytes':
+      '-1 | a size such as "2GiB" (units: B, KB, KiB, MB, MiB, GB, GiB, TB, TiB), or a number of bytes',
     'limits.pageFiles': '0.5 | a whole number from 1 to 10000000',
     'limits.uploadBytes':
       '"2 gigs" | a size such as "2GiB" (units: B, KB, KiB, MB, MiB, GB, GiB, TB, TiB), or a number of bytes',
@@ -141,6 +143,27 @@ test('complaints show no secrets', async () => {
   });
   assert.equal(Object.keys(found).length >= 6, true);
   assert.doesNotMatch(JSON.stringify(found), /HUSH|KEY/);
+  const careless = await complaints({
+    catalog: { kind: 'postgres', url: 'postgres://me:HU/SH@HUSH#@db.example/cellar' },
+    repositories: {
+      a: { kind: 'upstream', url: 'https://me:HU/SH@index.example/' },
+      b: { kind: 'upstream', url: 'me:HUSH@index.example/' },
+    },
+  });
+  assert.deepEqual(Object.keys(careless), ['catalog.url', 'repositories.a.url', 'repositories.b.url']);
+  assert.doesNotMatch(JSON.stringify(careless), /HU|SH/);
+});
+
+test('what a reference brings is not shown, since it may be a secret', async () => {
+  await writeFile(join(folder, 'hush'), 'HUSH');
+  const file = join(folder, 'hush');
+  assert.deepEqual(
+    await complaints({ listen: { port: { $env: 'PORT' } }, limits: { $file: file } }, { PORT: 'HUSH' }),
+    {
+      'listen.port': 'what the environment variable PORT holds | a whole number from 0 to 65535',
+      limits: `what the file ${file} holds | an object`,
+    },
+  );
 });
 
 test('what is no JSON object is one complaint with the place', async () => {

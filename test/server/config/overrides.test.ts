@@ -83,6 +83,9 @@ test('a variable that sets no key is a complaint, and so is one that sets it wro
   assert.deepEqual(
     await complaints({
       STORMCELLAR_LISTEN__PROT: '1',
+      STORMCELLAR_LISTEN_PORT: '9000',
+      STORMCELLAR_PORT: '9000',
+      STORMCELLAR_OIDC__ISSUERS: '[]',
       STORMCELLAR_NONSENSE: '1',
       STORMCELLAR_LISTEN: '1',
       STORMCELLAR_LISTEN__PORT__X: '1',
@@ -93,9 +96,12 @@ test('a variable that sets no key is a complaint, and so is one that sets it wro
     [
       'STORMCELLAR_: found an environment variable that sets no key, expected a key of docs/configuration.md',
       'STORMCELLAR_LISTEN: found an environment variable that sets no key, expected STORMCELLAR_LISTEN__… with one of its keys',
+      'STORMCELLAR_LISTEN_PORT: found an environment variable that sets no key, expected STORMCELLAR_LISTEN__PORT',
       'STORMCELLAR_LISTEN__PORT__X: found an environment variable that sets no key, expected a key of listen.port',
       'STORMCELLAR_LISTEN__PROT: found an environment variable that sets no key, expected a key of listen',
       'STORMCELLAR_NONSENSE: found an environment variable that sets no key, expected a key of docs/configuration.md',
+      'STORMCELLAR_OIDC__ISSUERS: found an environment variable that sets no key, expected it in the configuration file, being a list of objects',
+      'STORMCELLAR_PORT: found an environment variable that sets no key, expected a key of docs/configuration.md',
       'STORMCELLAR___PROTO__: found an environment variable that sets no key, expected a key of docs/configuration.md',
       'limits.stopGrace (STORMCELLAR_LIMITS__STOP_GRACE): found "10", expected a duration such as "10m" (units: ms, s, m, h, d)',
     ],
