@@ -157,6 +157,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   kysely: ['server/catalog/'],
   'lru-cache': ['server/', 'storage/'],
   'mime-types': ['server/http/', 'server/bundles/'],
+  minizlib: ['server/bundles/gunzip.ts'],
   multer: ['server/http/'],
   negotiator: ['server/http/'],
   pg: ['server/catalog/postgres'],
