@@ -188,29 +188,25 @@ export class ZipFile {
 export async function withZip<T>(path: string, use: (zip: ZipFile) => Promise<T>): Promise<T> {
   const file = await open(path, 'r');
   try {
-    return await withOpenZip(file, use, path);
+    return await withZipBytes(await bytesOf(file), use, { path });
   } finally {
     await file.close();
   }
 }
 
-/** The same with a file that is open already, and stays open. `path` is what `ZipFile.path` answers. */
-export async function withOpenZip<T>(
-  file: FileHandle,
-  use: (zip: ZipFile) => Promise<T>,
-  path: string = '',
-): Promise<T> {
+/** The bytes of a file that is open, and stays so. */
+export async function bytesOf(file: FileHandle): Promise<FileBytes> {
   const { size } = await file.stat();
   const read = async (buffer: Buffer, length: number, position: number): Promise<number> =>
     (await file.read(buffer, 0, length, position)).bytesRead;
-  return await withZipBytes({ size, read }, use, { path });
+  return { size, read };
 }
 
-/** The same with bytes that can be had. `windowBytes`: how many of them are read at a time. */
+/** The same with bytes that can be had; then `ZipFile.path` is what is said here. `windowBytes`: how many of them are read at a time. */
 export async function withZipBytes<T>(
   file: FileBytes,
   use: (zip: ZipFile) => Promise<T>,
-  { path = '', windowBytes = WINDOW_BYTES }: { readonly path?: string; readonly windowBytes?: number },
+  { path = '', windowBytes = WINDOW_BYTES }: { readonly path?: string; readonly windowBytes?: number } = {},
 ): Promise<T> {
   const reader = new WindowReader(file, windowBytes);
   try {

@@ -6,15 +6,18 @@ import { ArchiveError } from './archive-error.ts';
 /** Name and version are among the first lines; a description of megabytes may follow. */
 export const METADATA_HEAD_BYTES = 64 * 1024;
 
-const METADATA = /(?:^|\/)[^/]+\.(?:dist-info\/METADATA|egg-info\/PKG-INFO)$/;
+// distutils wrote a file where setuptools has a folder.
+const METADATA = /(?:^|\/)[^/]+\.(?:dist-info\/METADATA|egg-info(?:\/PKG-INFO)?)$/;
 // `flask-3.0.0.dist-info`, `flask-3.0.0-py3.11.egg-info`; of an sdist's own `flask.egg-info` the folder tells no version.
 const FOLDER = /(?:^|\/)([^/-]+)-([^/-]+)(?:-[^/]*)?\.(?:dist-info|egg-info)$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
 const VERSION = /^[^\x00-\x20\x7f]{1,128}$/;
 
-/** Is this member the metadata of an installed distribution (`*.dist-info/METADATA`, `*.egg-info/PKG-INFO`), at any depth? */
+/** Is this member the metadata of an installed distribution (`*.dist-info/METADATA`, `*.egg-info/PKG-INFO`, `*.egg-info`), at any depth? */
 export function isDistributionMetadata(name: string): boolean {
-  return (name.endsWith('/METADATA') || name.endsWith('/PKG-INFO')) && METADATA.test(name);
+  return (
+    (name.endsWith('/METADATA') || name.endsWith('/PKG-INFO') || name.endsWith('.egg-info')) && METADATA.test(name)
+  );
 }
 
 /** Collects the distributions of one archive. Of two members with one name the later counts, as when unpacking. */
@@ -28,11 +31,12 @@ export class ContainedDistributions {
   }
 
   /**
-   * Takes the beginning of a metadata file. Where that tells no name or version the folder's name does; a folder that tells none
+   * Takes the beginning of a metadata file. Where that tells no name or version the name of the folder (or of that file) does; one that tells none
    * either is no distribution (packages carry such for their own tests). Throws `ArchiveError` for too many.
    */
   add(member: string, head: Buffer): void {
-    const path = member.slice(0, member.lastIndexOf('/')).replace(/^(?:\.\/)+/, '');
+    const isFile = member.endsWith('.egg-info');
+    const path = (isFile ? member : member.slice(0, member.lastIndexOf('/'))).replace(/^(?:\.\/)+/, '');
     const metadata = parseCoreMetadata(head);
     const [, folderName = '', folderVersion = ''] = FOLDER.exec(path) ?? [];
     const name = projectName(metadata.name ?? folderName);

@@ -5,11 +5,13 @@ import xz from 'xz-decompress';
 import type { ContainedDistribution } from '../model/bundle.ts';
 import { TarError } from '../tar-header.ts';
 import { type TarMember, TarWalker } from '../tar-walker.ts';
-import { withOpenZip, ZipError, type ZipMember } from '../zip-file.ts';
+import { withZipBytes, ZipError, type ZipMember } from '../zip-file.ts';
 import { type ArchiveCaps, ArchiveError, checkMemberName } from './archive-error.ts';
 import { ContainedDistributions, isDistributionMetadata, METADATA_HEAD_BYTES } from './contained.ts';
 import type { GrowingFile } from './growing-file.ts';
 import { gunzip } from './gunzip.ts';
+import { zipInside } from './zip-prefix.ts';
+import { cutAtFrames } from './zstd-frames.ts';
 
 /** How an archive is packed. */
 export type ArchiveKind = 'tar' | 'tar.gz' | 'tar.zst' | 'tar.xz' | 'zip';
@@ -94,15 +96,15 @@ async function readTar(
   }
 }
 
-function isWanted({ name, type, size }: TarMember): boolean {
-  return type === 'file' && size > 0 && isDistributionMetadata(name);
+function isWanted({ name, type }: TarMember): boolean {
+  return type === 'file' && isDistributionMetadata(name);
 }
 
 /** Gathers the beginning of a member and hands it over once there is enough. */
 function collector({ name, size }: TarMember, found: ContainedDistributions): (chunk: Buffer) => void {
-  const wanted = Math.min(size, METADATA_HEAD_BYTES);
   const pieces: Buffer[] = [];
-  let missing = wanted;
+  let missing = Math.min(size, METADATA_HEAD_BYTES);
+  if (missing === 0) found.add(name, Buffer.alloc(0));
   return (chunk) => {
     if (missing === 0) return;
     const piece = Buffer.from(chunk.subarray(0, missing));
@@ -129,7 +131,7 @@ type Decompress = (packed: AsyncIterable<Buffer>) => AsyncIterable<Buffer>;
 
 const DECOMPRESSORS: Readonly<Record<'tar.gz' | 'tar.zst' | 'tar.xz', Decompress>> = {
   'tar.gz': gunzip,
-  'tar.zst': (packed) => through(packed, unzstd),
+  'tar.zst': (packed) => through(cutAtFrames(packed), unzstd),
   'tar.xz': (packed) => through(packed, unxz),
 };
 
@@ -137,7 +139,8 @@ async function* through(
   packed: AsyncIterable<Buffer>,
   expand: (packed: Readable) => AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer> {
-  const source = NodeReadable.from(packed, { objectMode: false, highWaterMark: OUTPUT_STEP });
+  // One piece at a time, none put together with the next.
+  const source = NodeReadable.from(packed);
   try {
     yield* expand(source);
   } finally {
@@ -160,7 +163,7 @@ async function* unxz(packed: Readable): AsyncGenerator<Buffer> {
 
 async function readZip(file: GrowingFile, caps: ArchiveCaps, found: ContainedDistributions): Promise<void> {
   try {
-    await withOpenZip(file.file, async (zip) => {
+    await withZipBytes(await zipInside(file.file), async (zip) => {
       const wanted: ZipMember[] = [];
       let expanded = 0;
       for await (const member of zip.members(caps.maxMembers)) {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { Request } from 'express';
 import { z } from 'zod';
 import type { BundleReference } from '../bundles/bundles.ts';
@@ -60,7 +61,7 @@ export function putWords(req: Request): UploadWords {
   const said: Record<string, string> = {};
   for (const [field, name] of Object.entries(NAMES)) {
     const { query, headers } = req;
-    const inHeaders = [`x-stormcellar-${name}`, `x-${name}`, name].map((header) => one(headers[header]));
+    const inHeaders = [`x-stormcellar-${name}`, `x-${name}`, name].map((header) => textOf(headers[header]));
     for (const key of [name, field]) {
       if (query[key] === undefined || typeof query[key] === 'string') continue;
       throw new Problem('malformed-request', `The query says ${key} more than once, or in parts.`);
@@ -102,6 +103,14 @@ export function one(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/**
+ * A version in a query, or `undefined` like `one`. No version has a blank: where one comes out of a query, somebody typed the `+` of
+ * `2.1.0+cpu` as it is.
+ */
+export function plussed(value: unknown): string | undefined {
+  return one(value)?.replaceAll(' ', '+');
+}
+
 function parsed(said: Record<string, string>): UploadWords {
   const filled = Object.fromEntries(Object.entries(said).filter(([, value]) => value.trim() !== ''));
   const { channel, commit, tag, buildUrl, why, force } = validated(words, filled);
@@ -115,6 +124,14 @@ function parsed(said: Record<string, string>): UploadWords {
     why: why ?? null,
     force: force !== undefined && ['1', 'true', 'yes'].includes(force),
   };
+}
+
+/** A header is handed over byte by byte; curl sends what was typed, which is UTF-8. */
+function textOf(header: unknown): string | undefined {
+  const value = one(header);
+  if (value === undefined) return undefined;
+  const bytes = Buffer.from(value, 'latin1');
+  return isUtf8(bytes) ? bytes.toString('utf8') : value;
 }
 
 function protocolOf(text: string): string {

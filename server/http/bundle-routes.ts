@@ -8,7 +8,7 @@ import { type BundleVersion, parseAppName, parseBundleFilename, parseBundleVersi
 import { projectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { storedFile } from '../repository/stored-file.ts';
-import { one, parseLimit, parseReference } from './bundle-request.ts';
+import { one, parseLimit, parseReference, plussed } from './bundle-request.ts';
 import { appView, channelView, holderView, lockView, summaryView, versionView } from './bundle-views.ts';
 import { reprDigest } from './digest-headers.ts';
 import { contextOf } from './request-context.ts';
@@ -58,7 +58,7 @@ export function bundleRoutes({ bundles, access, blobs, isPublic }: BundleRoutePa
 
   router.get('/bundles/:app', async (req, res) => {
     mayRead(req, req.params.app);
-    const after = one(req.query.after);
+    const after = plussed(req.query.after);
     const limit = parseLimit(req.query.limit, MAX_VERSIONS);
     const page = { limit, after: after === undefined ? undefined : parseBundleVersionText(after) };
     res.json(appView(await bundles.app(parseAppName(req.params.app), page)));
@@ -66,8 +66,8 @@ export function bundleRoutes({ bundles, access, blobs, isPublic }: BundleRoutePa
 
   router.get('/bundles/:app/diff', async (req, res) => {
     mayRead(req, req.params.app);
-    const from = one(req.query.from);
-    const to = one(req.query.to);
+    const from = plussed(req.query.from);
+    const to = plussed(req.query.to);
     if (from === undefined || to === undefined) {
       throw new Problem('malformed-request', 'Two versions are needed: ?from=A&to=B, each a version or @channel.');
     }
@@ -163,10 +163,10 @@ async function search(bundles: Bundles, req: Request) {
   const contains = one(req.query.contains);
   const sha256 = one(req.query.sha256);
   if (contains !== undefined && sha256 === undefined) {
-    const [, said = '', version] = /^([^=\s]+)(?:\s*={2,3}\s*([^=\s]+))?$/.exec(contains.trim()) ?? [];
+    const [, said = '', version] = /^([^=\s]+)(?:\s*={2,3}\s*([^=\s]+(?: [^=\s]+)?))?$/.exec(contains.trim()) ?? [];
     const name = projectName(said);
     if (name === undefined) throw new Problem('malformed-request', 'Expected ?contains=NAME==VERSION, or NAME alone.');
-    return await bundles.containing({ name, version });
+    return await bundles.containing({ name, version: plussed(version) });
   }
   const digest = contains === undefined && sha256 !== undefined ? parseDigest(sha256) : undefined;
   if (digest === undefined) {

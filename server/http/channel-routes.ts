@@ -4,7 +4,7 @@ import type { Authorizer } from '../access/authorizer.ts';
 import type { Bundles } from '../bundles/bundles.ts';
 import { parseAppName, parseBundleVersionText, parseChannelName } from '../model/bundle.ts';
 import { Problem } from '../problem.ts';
-import { one, parseLimit, reason } from './bundle-request.ts';
+import { one, parseLimit, plussed, reason } from './bundle-request.ts';
 import { channelView, expiredView, moveView, retentionView } from './bundle-views.ts';
 import { actorOf, contextOf } from './request-context.ts';
 import { validated } from './validate.ts';
@@ -70,7 +70,10 @@ export function channelRoutes({ bundles, access }: { bundles: Bundles; access: A
     may(req, 'bundle', req.params.app);
     const app = parseAppName(req.params.app);
     const channel = parseChannelName(req.params.channel);
-    const { expected, why = null } = validated(undoing, { expected: one(req.query.expected), why: one(req.query.why) });
+    const { expected, why = null } = validated(undoing, {
+      expected: plussed(req.query.expected),
+      why: one(req.query.why),
+    });
     await bundles.removeChannel({ app, channel, expected, why, actor: actorOf(req) });
     res.status(204).end();
   });

@@ -48,9 +48,12 @@ const TREE = {
   // Of fixtures that tell nothing the folder does, or they are no distributions.
   'app-1/vendors/named-4.5.dist-info/METADATA': 'Summary: no name\n',
   'app-1/vendors/nothing.egg-info/PKG-INFO': '',
+  'app-1/vendors/empty-6.dist-info/METADATA': '',
+  // As distutils installs what it knows nothing else of.
+  'app-1/vendors/file-0.9-py2.7.egg-info': 'Name: file\nVersion: 0.9\n',
   'app-1/METADATA': 'Name: stray\nVersion: 1\n',
 };
-const FOUND = 'b-c==2 flask==3.0.0 named==4.5 old==1.1';
+const FOUND = 'b-c==2 empty==6 file==0.9 flask==3.0.0 named==4.5 old==1.1';
 const TAR = tarOf(Object.entries(TREE).map(([name, data]) => ({ name, data })));
 const MEMBERS: readonly ZipPart[] = Object.entries(TREE).map(([name, data]) => ({ name, data }));
 const ZIP = zipOf(MEMBERS);
@@ -67,9 +70,15 @@ test('distributions are found at any depth in every kind of archive', async (t) 
     ['app-1.tar.gz', gzipSync(TAR)],
     ['app-1.TGZ', gzipSync(TAR)],
     ['app-1.tar.zst', zstdCompressSync(TAR)],
+    ['many-frames.tar.zst', zstdInFrames(TAR)],
     ['app-1.zip', ZIP],
     ['app-1.pyz', PYZ],
     ['app-1.pex', PYZ],
+    ['put-together.pex', Buffer.concat([Buffer.from('#!/usr/bin/python3\n'), ZIP])],
+    [
+      'longer-line.pyz',
+      Buffer.concat([Buffer.from('#!/opt/another/place/bin/python3\n'), PYZ.subarray(PYZ.indexOf(10) + 1)]),
+    ],
   ];
   const packed = packedByXz(join(dir, 'app.tar'), TAR);
   if (packed) kinds.push(['app-1.tar.xz', packed]);
@@ -78,6 +87,14 @@ test('distributions are found at any depth in every kind of archive', async (t) 
   assert.equal(told(await read(t, wheel.filename, wheel.bytes, by)), 'demo-pkg==1.0');
   assert.match(told(await read(t, 'app.deb', TAR, by)), /^unknown: /);
 });
+
+/** As `pzstd` writes it: frames of their own, each after one to be passed over. */
+function zstdInFrames(bytes: Buffer): Buffer {
+  const passedOver = Buffer.from('502a4d18040000000a0b0c0d', 'hex');
+  const half = bytes.length / 2;
+  const frames = [bytes.subarray(0, half), bytes.subarray(half)].map((part) => zstdCompressSync(part));
+  return Buffer.concat(frames.flatMap((frame) => [passedOver, frame]));
+}
 
 /** Node writes no xz; a machine without the program does not test that. */
 function packedByXz(path: string, bytes: Buffer): Buffer | undefined {
@@ -110,6 +127,8 @@ test('archives that are broken, hostile or over the caps are unreadable for a st
     ['damaged.tar.gz', damaged, /unreadable/],
     ['bomb.tar.gz', gzipSync(tarOf([zeros])), /expands to more than/],
     ['bomb.tar.zst', zstdCompressSync(tarOf([zeros])), /expands to more than/],
+    ['followed.tar.zst', Buffer.concat([zstdCompressSync(TAR), Buffer.from('garbage')]), /decompressed/],
+    ['cut.tar.zst', zstdInFrames(TAR).subarray(0, -3), /cut short/],
     ['bomb.zip', zipOf([zeros]), /expands to more than/],
     ['lying.zip', zipOf(lying), /expands to more than/],
     ['many.tar.gz', gzipSync(tarOf(many)), /more than 50 members/],

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makeBundle } from '../support/bundle.ts';
+import { testApp } from '../support/test-app.ts';
+
+type Json = Record<string, unknown>;
+
+async function json(response: Promise<Response>): Promise<Json> {
+  return (await (await response).json()) as Json;
+}
+
+test('a + in an address is that of a version, encoded or not', async (t) => {
+  const app = await testApp(t);
+  const put = (version: string, torch: string) =>
+    app.admin(`/bundles/myapp/${version}/app.tar.gz`, {
+      method: 'PUT',
+      body: makeBundle('myapp', version, { torch }).bytes,
+    });
+  assert.equal((await put('1.0+cpu', '2.1.0+cpu')).status, 201);
+  assert.equal((await put('1.1', '2.2.0+cpu')).status, 201);
+  for (const plus of ['+', '%2B']) {
+    const { found } = await json(app.get(`/bundles/?contains=torch==2.1.0${plus}cpu`));
+    assert.deepEqual(
+      (found as Json[]).map(({ version }) => version),
+      ['1.0+cpu'],
+    );
+    const diff = await json(app.get(`/bundles/myapp/diff?from=1.0${plus}cpu&to=1.1`));
+    assert.deepEqual(diff.changed, [{ name: 'torch', from: '2.1.0+cpu', to: '2.2.0+cpu' }]);
+    const after = await json(app.get(`/bundles/myapp?after=1.0${plus}cpu`));
+    assert.deepEqual(after.versions, []);
+  }
+});
