@@ -30,3 +30,17 @@ test('a + in an address is that of a version, encoded or not', async (t) => {
     assert.deepEqual(after.versions, []);
   }
 });
+
+test('a label in a header is the UTF-8 that curl sends, or Latin-1', async (t) => {
+  const app = await testApp(t);
+  const typed = Buffer.from('größe – 1').toString('latin1');
+  for (const [version, tag, stored] of [
+    ['1.0', typed, 'größe – 1'],
+    ['1.1', 'größe', 'größe'],
+  ] as const) {
+    const path = `/bundles/myapp/${version}`;
+    const init = { method: 'PUT', body: 'bytes', headers: { Tag: tag } };
+    assert.equal((await app.admin(`${path}/app.bin`, init)).status, 201);
+    assert.equal((await json(app.get(path))).tag, stored);
+  }
+});
