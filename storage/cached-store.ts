@@ -1,10 +1,11 @@
 import { unlink } from 'node:fs/promises';
-import { type Readable, Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import type { BegunBlob, BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskStore } from './disk-store.ts';
 import { BlobNotFoundError, SpoolGoneError, StorageUnavailableError } from './errors.ts';
+import { sendToSpool } from './send-to-spool.ts';
 import { Spool } from './spool.ts';
 
 /** A store far away. */
@@ -143,7 +144,7 @@ export class CachedStore implements BlobStore {
       spool = await Spool.create(this.#spoolDir, { maxBytes: blob.size });
       letGo = spool.hold();
       begun(spool);
-      await source.send(writer(spool));
+      await sendToSpool(spool, (out) => source.send(out));
       await this.#keep(await spool.finish(blob.digest));
     } catch (error) {
       await spool?.discard(error instanceof Error ? error : undefined);
@@ -266,12 +267,4 @@ function followed(spool: Spool, range: ByteRange): BegunBlob | undefined {
     }
   };
   return { send, close: letGo };
-}
-
-function writer(spool: Spool): Writable {
-  return new Writable({
-    write(chunk: Buffer, _encoding, callback) {
-      spool.write(chunk).then(() => callback(), callback);
-    },
-  });
 }

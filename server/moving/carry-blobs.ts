@@ -1,11 +1,11 @@
 import type { BlobStat, BlobStore } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { BlobNotFoundError, DigestMismatchError, SpoolLimitError } from '../../storage/errors.ts';
+import { sendToSpool } from '../../storage/send-to-spool.ts';
 import { Spool } from '../../storage/spool.ts';
 import { referenced } from '../catalog/blobs.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Row } from '../catalog/row-pages.ts';
-import { spoolWriter } from './spool-writer.ts';
 
 /** A blob that some row names and whose bytes are not what they should be. */
 export interface Damage extends BlobStat {
@@ -105,7 +105,7 @@ export class BlobCarrier {
     const { from, to, spoolDir, onBytes } = this.#parts;
     const spool = await Spool.create(spoolDir, { maxBytes: size });
     try {
-      await from.send(digest, { start: 0, end: size - 1 }, spoolWriter(spool, onBytes));
+      await sendToSpool(spool, (out) => from.send(digest, { start: 0, end: size - 1 }, out), onBytes);
       await to.put(await spool.finish(digest));
       return 'sound';
     } catch (error) {
