@@ -2,7 +2,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { findSource, findSourceByDigest, findSourcesFor, type SourceRecord } from '../catalog/sources.ts';
 import type { LockEntry } from './lock.ts';
 import type { Needed } from './needed.ts';
-import { keptAddress, type SourceOrigin, sourceKey } from './source-key.ts';
+import { archiveHashes, keptAddress, type SourceOrigin, sourceKey } from './source-key.ts';
 
 /** A URL or VCS requirement and what is kept for it. */
 export type KeptSource = { readonly needed: Needed; readonly subdirectory: string | undefined } & (
@@ -31,12 +31,17 @@ export async function findKeptSources(catalog: Catalog, needed: readonly Needed[
 export async function keptOtherwise(catalog: Catalog, entry: LockEntry): Promise<SourceRecord | undefined> {
   const { source, project } = entry;
   if (source.kind !== 'archive') return undefined;
-  const sha256 = source.sha256 ?? entry.hashes[0];
-  if (sha256 === undefined) return undefined;
+  const accepted = archiveHashes(entry);
+  if (accepted.length === 0) return undefined;
   const ours = keptAddress(source.url);
   const record = ours === undefined ? undefined : await catalog.read(() => findSource(ours.project, ours.filename));
-  if (record?.digest === sha256) return record;
-  return project === undefined ? undefined : await catalog.read(() => findSourceByDigest(project, sha256));
+  if (record !== undefined && accepted.includes(record.digest)) return record;
+  if (project === undefined) return undefined;
+  for (const sha256 of accepted) {
+    const same = await catalog.read(() => findSourceByDigest(project, sha256));
+    if (same !== undefined) return same;
+  }
+  return undefined;
 }
 
 /** What the archive that is kept for a requirement lacks, and what the lock must say to be installed from here. */

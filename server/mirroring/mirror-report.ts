@@ -67,10 +67,10 @@ export class MirrorReport {
   }
 }
 
-/** Unique within a run: a file's name where it is known, else what is known. */
+/** Unique within a run: a file's name where it is known, else what is known. Of a requirement with an address also its place: two may lead to one archive. */
 function keyOf({ name, version, filename, sha256, place, source }: Outcome): string {
-  const what = filename ?? [version, sha256, place].filter((each) => each !== undefined).join(' ');
-  return `${source ? 'sources/' : ''}${name}/${what}`.slice(0, 500);
+  const facts = source ? [filename ?? version, place] : filename === undefined ? [version, sha256, place] : [filename];
+  return `${source ? 'sources/' : ''}${name}/${facts.filter((each) => each !== undefined).join(' ')}`.slice(0, 500);
 }
 
 function defined(detail: Readonly<Record<string, unknown>>): Record<string, unknown> {

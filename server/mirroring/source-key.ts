@@ -25,12 +25,18 @@ const MAX_KEY = 1_800;
 export function sourceKey(entry: LockEntry): string | undefined {
   const { source, project = '', version } = entry;
   let key: string | undefined;
-  if (source.kind === 'archive') key = archiveKey(project, source.url, source.sha256 ?? entry.hashes[0]);
+  if (source.kind === 'archive') key = archiveKey(project, source.url, archiveHashes(entry).join(',') || undefined);
   if (source.kind === 'vcs') {
     key = `${gitKey(project, { ...source, at: source.commit ?? source.ref ?? 'HEAD', version })}`;
     if (source.system !== 'git') key = undefined;
   }
   return key === undefined || key.length > MAX_KEY ? undefined : key;
+}
+
+/** The sha256 digests that an installer would accept of an entry's archive; empty when the lock has none. */
+export function archiveHashes({ source, hashes }: LockEntry): readonly string[] {
+  const own = source.kind === 'archive' && source.sha256 !== undefined ? [source.sha256] : [];
+  return [...new Set([...own, ...hashes])];
 }
 
 /** One archive, by its hash when that is known. */

@@ -87,6 +87,25 @@ describe('git requirements', { skip }, () => {
     assert.match(offline.files[0]?.notes?.join() ?? '', /What it led to last is kept/);
   });
 
+  test('several that lead to one archive all point to it', async (t) => {
+    const git = await fakeGit(t);
+    const commit = await git.commit('demo', gitProject('demo', '1.0'), { tag: 'v1' });
+    const app = await testApp(t, { config: { fetch: { allowHosts: [git.host] } } });
+    const at = `git+${git.url('demo')}`;
+    const lines = [
+      `demo @ ${at}@v1 ; python_version < "3.10"`,
+      `demo[more] @ ${at}@v1 ; python_version >= "3.10"`,
+      `demo[other] @ ${at}@main`,
+    ];
+    const job = await mirror(app, { name: 'a.txt', content: `${lines.join('\n')}\n` });
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+    const here = `${app.url}/sources/demo/demo-${commit}.tar.gz#sha256=${job.files[0]?.sha256}`;
+    assert.deepEqual(
+      (await rewritten(app, job)).trimEnd().split('\n'),
+      lines.map((line) => line.replace(/git\S+/, here)),
+    );
+  });
+
   test('the same commit gives the same bytes on another server', async (t) => {
     const git = await fakeGit(t);
     const commit = await git.commit('demo', gitProject('demo', '1.0'));
@@ -271,6 +290,22 @@ describe('archives at an address', () => {
     assert.equal(range.status, 206);
     const canonical = await rewritten(app, job, '?urls=canonical');
     assert.equal(canonical, `gamma @ ${up.filesUrl}${wheel.filename}#sha256=${wheel.sha256}\n`);
+  });
+
+  test('may have any of the hashes that the lock has', async (t) => {
+    const { up, app } = await files(t);
+    const wrong = '0'.repeat(64);
+    const hashes = [wrong, wheel.sha256].map((sha256) => ` \\\n    --hash=sha256:${sha256}`).join('');
+    const content = `gamma @ ${up.filesUrl}${wheel.filename}${hashes}\n`;
+    const job = await mirror(app, { name: 'a.txt', content });
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+    const lock = await rewritten(app, job);
+    assert.equal(lock, `gamma @ ${app.url}/sources/gamma/${wheel.filename}${hashes}\n`);
+    for (const each of [content, lock]) assert.equal((await drill(app, { name: 'a.txt', content: each })).ready, true);
+    const other = content.replace(wheel.sha256, sdist.sha256);
+    assert.match((await mirror(app, { name: 'a.txt', content: other })).error ?? '', /the lock wants 0000\w+ or /);
+    const one = content.replace(hashes, ` --hash=sha256:${wrong}`);
+    assert.equal((await drill(app, { name: 'a.txt', content: one })).ready, false);
   });
 
   test('without a name that says what they are get one', async (t) => {

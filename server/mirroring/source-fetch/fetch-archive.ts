@@ -18,10 +18,11 @@ export interface ArchiveOptions {
   readonly spareBytes: () => Promise<number>;
 }
 
-/** What the lock demands of the bytes. */
+/** What the lock demands of the bytes: nothing, or one of several hashes. */
 export interface ExpectedHashes {
-  readonly sha256?: string | undefined;
-  /** `alg:hex` of other algorithms, for when there is no sha256; one of them has to fit. */
+  /** Lower-case hex. */
+  readonly sha256: readonly string[];
+  /** `alg:hex` of other algorithms, for when there is no sha256. */
   readonly others: readonly string[];
 }
 
@@ -44,7 +45,7 @@ export async function fetchArchive(
   options: ArchiveOptions & { readonly signal: AbortSignal },
 ): Promise<FetchedArchive> {
   const { web, spoolDir, maxBytes, spareBytes, signal } = options;
-  const isVerified = expected.sha256 !== undefined || expected.others.length > 0;
+  const isVerified = expected.sha256.length > 0 || expected.others.length > 0;
   return await web.get(url, { signal, isVerified }, async ({ body, headers, url: final }) => {
     const encoding = headers['content-encoding'] ?? 'identity';
     if (encoding.toLowerCase() !== 'identity') {
@@ -90,15 +91,18 @@ async function received(
   spool: Spool,
   { url, expected }: { readonly url: string; readonly expected: ExpectedHashes },
 ): Promise<{ readonly spooled: Spooled; readonly head: Buffer }> {
-  const others = expected.sha256 === undefined ? hashesOf(expected.others) : [];
+  const [only, another] = expected.sha256;
+  const others = only === undefined ? hashesOf(expected.others) : [];
   let head = Buffer.alloc(0);
   for await (const chunk of body as AsyncIterable<Buffer>) {
     if (head.length < 512) head = Buffer.concat([head, chunk.subarray(0, 512)]);
     for (const { hash } of others) hash.update(chunk);
     await spool.write(chunk);
   }
-  const sha256 = expected.sha256 === undefined ? undefined : parseDigest(expected.sha256);
+  const sha256 = only === undefined || another !== undefined ? undefined : parseDigest(only);
   const spooled = await spool.finish(sha256);
+  if (only !== undefined && !expected.sha256.includes(spooled.digest))
+    throw mismatch(url, spooled.digest, expected.sha256.join(' or '));
   const digests = others.map(({ hash, wanted }) => ({ actual: hash.digest('hex'), wanted }));
   const [first] = digests;
   if (first !== undefined && !digests.some(({ actual, wanted }) => actual === wanted))

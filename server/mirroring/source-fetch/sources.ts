@@ -11,7 +11,7 @@ import { keptOtherwise } from '../kept-sources.ts';
 import { type LockEntry, shown } from '../lock.ts';
 import { lookInto } from '../look-into.ts';
 import type { KeptNow, SourceKeeper } from '../mirror-parts.ts';
-import { archiveKey, gitKey, type SourceOrigin, sourceKey } from '../source-key.ts';
+import { archiveHashes, archiveKey, gitKey, type SourceOrigin, sourceKey } from '../source-key.ts';
 import { fetchArchive } from './fetch-archive.ts';
 import type { GitSources } from './git-sources.ts';
 import { SharedRuns } from './shared-runs.ts';
@@ -66,7 +66,7 @@ export class Sources implements SourceKeeper {
     if (source.kind !== 'archive') throw new Error('this entry has no archive');
     const known = (await this.#known(key)) ?? (await keptOtherwise(catalog, entry));
     if (known !== undefined) return present(known);
-    const expected = { sha256: source.sha256 ?? entry.hashes[0], others: otherHashes };
+    const expected = { sha256: archiveHashes(entry), others: otherHashes };
     const spareBytes = (): Promise<number> => blobs.spareBytes();
     const fetched = await fetchArchive(source.url, expected, { web, spoolDir, maxBytes, spareBytes, signal });
     const { spooled, basename } = fetched;
