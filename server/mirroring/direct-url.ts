@@ -7,6 +7,8 @@ export interface DirectUrl {
   readonly source: LockSource;
   /** The project, when the fragment (`egg=`) or the file's name tells it. */
   readonly project?: ProjectName;
+  /** What follows the project in the fragment: `egg=demo[more]`. */
+  readonly extras?: readonly string[];
   readonly version?: string;
   /** `alg:hex` of a fragment with another algorithm than sha256. */
   readonly otherHash?: string;
@@ -35,19 +37,20 @@ export function parseDirectUrl(text: string): DirectUrl | undefined {
   );
   const egg = fragment.get('egg');
   const project = egg === undefined ? undefined : projectName(egg.replace(/\[.*$/, ''));
+  const extras = (/\[([A-Za-z0-9._,-]+)\]$/.exec(egg ?? '')?.[1] ?? '').split(',').filter((extra) => extra !== '');
+  const named = project === undefined ? {} : { project, ...(extras.length === 0 ? {} : { extras }) };
   const subdirectory = fragment.get('subdirectory');
   const place = subdirectory === undefined || subdirectory === '' ? {} : { subdirectory };
   const vcs = VCS.exec(address);
   if (vcs !== null) {
     const source = vcsSource(vcs[1] ?? '', vcs[2] ?? '');
-    return { source: { ...source, ...place }, ...(project === undefined ? {} : { project }) };
+    return { source: { ...source, ...place }, ...named };
   }
   if (/^file:/i.test(address)) return { source: { kind: 'local', what: address } };
   const url = URL.parse(address);
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return undefined;
   const sha256 = fragment.get('sha256');
   const other = [...fragment].find(([name]) => /^(?:sha512|sha384|sha224|sha1|md5)$/.test(name));
-  const named = nameOf(url);
   return {
     source: {
       kind: 'archive',
@@ -55,8 +58,8 @@ export function parseDirectUrl(text: string): DirectUrl | undefined {
       ...(sha256 !== undefined && SHA256.test(sha256) ? { sha256: sha256.toLowerCase() } : {}),
       ...place,
     },
+    ...nameOf(url),
     ...named,
-    ...(project === undefined ? {} : { project }),
     ...(other === undefined ? {} : { otherHash: other.join(':') }),
   };
 }

@@ -117,16 +117,17 @@ function scanEditable(
   { place, found }: { place: string; found: Gathered },
 ): string | undefined {
   const span = [line.sourceAt(option.start), line.sourceAt(option.end)] as const;
-  const direct = looksLikeUrl(option.value) ? parseDirectUrl(option.value) : undefined;
+  const read = looksLikeUrl(option.value) ? bareUrl(option.value) : named(option.value);
   const rest = { span, hashSpans: [], end: span[1] };
-  if (direct === undefined || direct.source.kind !== 'vcs') {
+  if (typeof read === 'string' || read.direct?.source.kind !== 'vcs') {
     found.entries.push({ entry: localEntry(option.value, place), ...rest });
     return undefined;
   }
-  const project = direct.project === undefined ? {} : { project: direct.project };
+  const { direct, head, urlSpan: _urlSpan, markerAt: _markerAt, ...described } = read;
   found.entries.push({
-    entry: { place, ...project, source: direct.source, hashes: [], files: [] },
+    entry: { place, ...described, source: direct.source, hashes: [], files: [] },
     urlSpan: [line.sourceAt(option.valueStart), span[1]],
+    ...(head === undefined ? {} : { head }),
     ...rest,
   });
   return undefined;
@@ -250,8 +251,12 @@ function bareUrl(text: string): Described | string {
   if (rest !== '' && !rest.startsWith(';')) return 'expected ";" or the end after an address';
   const direct = parseDirectUrl(url);
   if (direct === undefined) return 'the address is not one of http, https or a version control system';
-  const project = direct.project === undefined ? {} : { project: direct.project };
-  const version = direct.version === undefined ? {} : { version: direct.version };
+  const { project, version, extras } = direct;
+  const known = {
+    ...(project === undefined ? {} : { project }),
+    ...(version === undefined ? {} : { version }),
+    ...(extras === undefined ? {} : { extras }),
+  };
   const marker = rest === '' ? {} : { marker: rest.slice(1).trim() };
-  return { ...project, ...version, ...marker, direct, urlSpan: [0, url.length], markerAt: url.length };
+  return { ...known, ...marker, direct, urlSpan: [0, url.length], markerAt: url.length };
 }

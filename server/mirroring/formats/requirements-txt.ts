@@ -154,14 +154,19 @@ function replaceSource(edits: TextEdits, found: FoundEntry, source: NewSource): 
   const name = found.head ?? nameFor(found.entry, source);
   const [start, end] = found.span;
   const keepFrom = found.markerStart ?? end;
-  edits.replace(start, keepFrom, name === undefined ? address : `${name} @ ${address}`);
+  const { marker } = found.entry;
+  const tail = found.markerStart === undefined && marker !== undefined ? ` ; ${marker}` : '';
+  edits.replace(start, keepFrom, `${name === undefined ? address : `${name} @ ${address}`}${tail}`);
   if (source.kind === 'vcs') for (const [from, to] of found.hashSpans) edits.replace(from, to, '');
 }
 
 function nameFor(entry: LockEntry, source: NewSource): string | undefined {
-  if (entry.project !== undefined) return entry.project;
-  if (source.kind !== 'archive') return undefined;
-  return source.project ?? (parseWheelFilename(source.filename) ?? parseSdistFilename(source.filename))?.project;
+  const { project = source.kind === 'archive' ? projectOf(source) : undefined, extras = [] } = entry;
+  return project === undefined || extras.length === 0 ? project : `${project}[${extras.join(',')}]`;
+}
+
+function projectOf({ project, filename }: Extract<NewSource, { kind: 'archive' }>): string | undefined {
+  return project ?? (parseWheelFilename(filename) ?? parseSdistFilename(filename))?.project;
 }
 
 function replaceAddress(edits: TextEdits, found: FoundEntry, changes: LockChanges): void {

@@ -107,6 +107,12 @@ old==1.0 --hash=sha512:${'c'.repeat(128)}
         { kind: 'vcs', system: 'git', url: 'ssh://git@host.example/b.git' },
         'foo',
       ],
+      [
+        '-e "foo[more] @ git+https://host.example/b.git@main ; os_name == \'a\'"',
+        { kind: 'vcs', system: 'git', url: 'https://host.example/b.git', ref: 'main' },
+        'foo',
+      ],
+      ['-e "foo @ file:///src/foo"', { kind: 'local', what: 'foo @ file:///src/foo' }],
       ['foo @ hg+http://host.example/b', { kind: 'vcs', system: 'hg', url: 'http://host.example/b' }, 'foo'],
       ['-e .', { kind: 'local', what: '.' }],
       ['--editable=./sub[extra]', { kind: 'local', what: './sub[extra]' }],
@@ -229,6 +235,16 @@ describe('a rewritten requirements file', () => {
     assert.equal(
       rewrite('-e git+https://git.example/s.git#egg=foo # x', { sources }),
       `foo @ ${archive.url}#sha256=${A} # x`,
+    );
+    for (const fragment of ['egg=foo[more,x]', 'subdirectory=py&egg=foo[more,x]']) {
+      assert.equal(
+        rewrite(`-e git+https://git.example/s.git#${fragment}`, { sources }),
+        `foo[more,x] @ ${archive.url}#sha256=${A}`,
+      );
+    }
+    assert.equal(
+      rewrite(`-e "Foo[more] @ git+https://git.example/s.git ; os_name == 'a'"  # x`, { sources }),
+      `Foo[more] @ ${archive.url}#sha256=${A} ; os_name == 'a'  # x`,
     );
     assert.equal(
       rewrite('https://git.example/main.zip ; os_name == "a"', { sources }),
