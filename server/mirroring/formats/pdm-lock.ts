@@ -70,10 +70,15 @@ function readSource(table: TableReader, sha256: string | undefined): LockSource 
 
 function rewrite(text: LockText, changes: LockChanges): LockText {
   const { entries } = read(text);
-  const strategy = readToml(text.name, text.content).table('metadata')?.texts('strategy') ?? [];
+  const document = readToml(text.name, text.content);
+  const strategy = document.table('metadata')?.texts('strategy') ?? [];
   const by = strategy.includes('static_urls') ? 'address' : 'name';
   const edits = new TextEdits(text.content);
   const editor = new TomlEditor(text, edits);
+  const packages = document.tables('package');
+  const listed = document.table('metadata')?.table('files')?.value;
+  // A project with and without extras is two packages, which share the list.
+  const shared = new Set<string>();
   entries.forEach((entry, index) => {
     const at = ['package', index] as const;
     const source = changes.sources?.get(index);
@@ -86,7 +91,12 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
       editor.changeText(url, (address) => changes.fileUrl?.(address.replace(/#.*$/s, ''), entry));
     }
     const known = changes.files?.get(index) ?? [];
-    rewriteListedFiles(editor, edits, { path: [...at, 'files'], by, entry, changes, known });
+    const release = `${packages[index]?.text('name')} ${entry.version}`;
+    const isTogether = !editor.has([...at, 'files']) && listed !== undefined && Object.hasOwn(listed, release);
+    if (isTogether && shared.has(release)) return;
+    shared.add(release);
+    const path = isTogether ? ['metadata', 'files', release] : [...at, 'files'];
+    rewriteListedFiles(editor, edits, { path, by, entry, changes, known });
   });
   return { ...text, content: edits.apply() };
 }

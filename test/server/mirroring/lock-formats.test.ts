@@ -139,6 +139,29 @@ describe('the locks that real tools wrote', () => {
     }
   });
 
+  test('have them mapped where pdm before 2.8 put the files of all packages', () => {
+    const url = 'https://files.example/a-1.0-py3-none-any.whl';
+    const content = `[[package]]
+name = "a"
+version = "1.0"
+
+[[package]]
+name = "a"
+version = "1.0"
+extras = ["more"]
+
+[metadata]
+lock_version = "4.2"
+
+[metadata.files]
+"a 1.0" = [
+    {url = "${url}", hash = "sha256:${'aa'.repeat(32)}"},
+]
+`;
+    const mapped = rewriteLock({ name: 'pdm.lock', content }, { fileUrl: (at) => at.replace('files', 'here') });
+    assert.equal(mapped.content, content.replace(url, url.replace('files', 'here')));
+  });
+
   test('point to an archive where they named a repository, and back again', () => {
     for (const name of SAMPLE_LOCKS) {
       if (name === 'requirements-piptools.txt' || name === 'pylock.pip.toml') continue;
