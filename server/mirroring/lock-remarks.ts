@@ -1,4 +1,4 @@
-import type { Lock, LockEntry, LockNote } from './lock.ts';
+import { isHashedOtherwise, type Lock, type LockEntry, type LockNote } from './lock.ts';
 
 /** What somebody should know who installs this lock from here: what is not mirrored, and what still points elsewhere. */
 export function lockRemarks({ entries, notes }: Lock): readonly LockNote[] {
@@ -9,11 +9,15 @@ export function lockRemarks({ entries, notes }: Lock): readonly LockNote[] {
     const detail = `${project ?? source.what} lies on the machine that made the lock, and is not mirrored`;
     return [{ place, detail }];
   });
+  const otherwise = entries.filter(isHashedOtherwise).map(({ project, version, place }) => {
+    const detail = `${project} has no sha256, by which files are found: all files of ${version ?? 'it'} are mirrored, and only the installer looks at the hashes`;
+    return { place, detail };
+  });
   const elsewhere = entries.filter(pointsElsewhere);
   const [first] = elsewhere;
-  if (first === undefined) return [...notes, ...local];
+  if (first === undefined) return [...notes, ...local, ...otherwise];
   const detail = `the files of ${elsewhere.length} packages are addressed elsewhere: the rewritten lock has their addresses here`;
-  return [...notes, ...local, { place: first.place, detail }];
+  return [...notes, ...local, ...otherwise, { place: first.place, detail }];
 }
 
 /** Is a file addressed otherwise than an index of ours would? */

@@ -130,11 +130,18 @@ export interface LockFormatHandler {
   rewrite(text: LockText, changes: LockChanges): LockText;
 }
 
+/** Has an entry of an index only hashes that installers check and indexes do not list? More hashes would let more files in. */
+export function isHashedOtherwise({ source, hashes, otherHashes = [] }: LockEntry): boolean {
+  return source.kind === 'index' && hashes.length === 0 && otherHashes.some((hash) => /^sha(?:384|512):/.test(hash));
+}
+
 /** Does the lock lack a hash that an installer would check the entry by? Local entries have none to lack. */
 export function lacksHash(entry: LockEntry): boolean {
   if (entry.source.kind === 'local') return false;
   if (entry.source.kind === 'vcs') return true;
-  return entry.hashes.length === 0 || entry.files.some((file) => file.sha256 === undefined);
+  return (
+    (entry.hashes.length === 0 && !isHashedOtherwise(entry)) || entry.files.some((file) => file.sha256 === undefined)
+  );
 }
 
 /** One fault of a lock. */

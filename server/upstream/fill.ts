@@ -247,11 +247,7 @@ export class Fill {
     const { upstream, target } = this.#request;
     log.warn({ upstream: upstream.name, file: target.filename, err: error }, message);
     onNotStored();
-    this.#stored.reject(
-      error instanceof Problem
-        ? error
-        : new Problem('storage-full', `${target.filename} could not be stored.`, { cause: error, retryAfter: 60 }),
-    );
+    this.#stored.reject(error instanceof Problem ? error : notStored(target.filename, error));
   }
 
   async #follow(range: ByteRange | undefined, out: Writable): Promise<void> {
@@ -345,6 +341,16 @@ function tooLarge(filename: string, maxBytes: number, download?: Download): Prob
   return new Problem('upstream-unavailable', `${filename} is larger than ${maxBytes} bytes, which is the limit here.`, {
     retryAfter: 3600,
   });
+}
+
+/** Why a file that readers had is not kept. */
+function notStored(filename: string, cause: unknown): Problem {
+  const options = { retryAfter: 60, ...(cause === undefined ? {} : { cause }) };
+  if (cause === undefined || cause instanceof StorageFullError)
+    return new Problem('storage-full', `There is no room left to store ${filename}.`, options);
+  if (cause instanceof StorageUnavailableError)
+    return new Problem('storage-unavailable', `The storage does not answer: ${filename} could not be stored.`, options);
+  return new Problem('storage-full', `${filename} could not be stored.`, options);
 }
 
 function isStorageFailure(error: unknown): boolean {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { A1, B1, lockOf, NATIVE, NATIVE_SDIST, pins, mirrorWorld as world } from '../support/mirror-world.ts';
 import { drill, type JobAnswer, mirror, rewritten } from '../support/mirroring.ts';
@@ -84,6 +85,21 @@ describe('mirroring a lock', () => {
       await rewritten(app, job),
       `native==1.0${lines}\nbeta==1.0 \\\n    --hash=sha256:${B1.sha256}  # why\n`,
     );
+  });
+
+  test('hashes that no index lists stay the only ones', async (t) => {
+    const { app } = await world(t);
+    const content = `native==1.0 --hash=sha512:${createHash('sha512').update(NATIVE_SDIST.bytes).digest('hex')}\n`;
+    const job = await mirror(app, lockOf(content));
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+    assert.equal(await rewritten(app, job), content);
+    assert.match(JSON.stringify(job.result?.notes), /native has no sha256/);
+  });
+
+  test('that there is no room is told', async (t) => {
+    const { app } = await world(t, { config: { limits: { minFreeBytes: '4000TiB' } } });
+    const job = await mirror(app, lockOf(pins(B1)));
+    assert.match(job.error ?? '', /beta 1\.0 .* could not be had: There is no room left to store beta-1\.0/);
   });
 
   test('targets limit what is fetched, and a drill answers for each', async (t) => {
