@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from './client.ts';
 import { CommandFailure } from './failure.ts';
-import { note, plain } from './print.ts';
+import { note, plain, print, printJson } from './print.ts';
 
 /** A job as `/admin/jobs/ID` shows it. */
 export interface JobView {
@@ -51,9 +51,16 @@ export async function followJob(client: Client, id: string, line: (job: JobView)
   }
 }
 
-/** Begins a job by POST; says where it can be looked at when nobody waits for it. */
+/** Begins a job by POST; says where it can be looked at when no terminal shows how far it is. */
 export async function beginJob(client: Client, path: string): Promise<string> {
   const { id } = await client.json<{ readonly id: string }>(path, { method: 'POST' });
   if (process.stderr.isTTY !== true) note(`job ${plain(id)}`);
   return id;
+}
+
+/** Begins a job by POST, and leaves it at that: prints its id. */
+export async function detachJob(client: Client, path: string, { json }: { readonly json?: true }): Promise<void> {
+  const { id } = await client.json<{ readonly id: string }>(path, { method: 'POST' });
+  if (json) printJson({ id });
+  else print(plain(id));
 }

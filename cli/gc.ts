@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { Client, type ServerOptions, withServer } from './client.ts';
-import { beginJob, followJob } from './follow-job.ts';
+import { beginJob, detachJob, followJob } from './follow-job.ts';
 import { bytes, print, printJson } from './print.ts';
 
 interface GcOptions extends ServerOptions {
@@ -19,12 +19,12 @@ interface Collection {
 export function gcCommand(): Command {
   return withServer(new Command('gc'))
     .description('Remove bytes that nothing has referred to for a day. Servers do it daily of their own accord.')
-    .option('--detach', 'begin, and do not wait for the end')
+    .option('--detach', 'begin, do not wait for the end, and only print the id of the job')
     .option('--json', 'print as JSON')
     .action(async (options: GcOptions) => {
       const client = new Client(options);
+      if (options.detach) return await detachJob(client, '/admin/gc', options);
       const id = await beginJob(client, '/admin/gc');
-      if (options.detach) return;
       const job = await followJob(client, id, ({ counts }) => `gc: ${counts.checked ?? 0} blobs looked at`);
       if (options.json) return printJson(job.result);
       const { checked, removed, removedBytes, adopted } = job.result as unknown as Collection;

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { Client, type ServerOptions, withServer } from './client.ts';
 import { CommandFailure } from './failure.ts';
-import { beginJob, followJob } from './follow-job.ts';
+import { beginJob, detachJob, followJob } from './follow-job.ts';
 import { bytes, plain, print, printJson } from './print.ts';
 
 interface VerifyOptions extends ServerOptions {
@@ -27,13 +27,13 @@ const REPAIRS: Readonly<Record<string, string>> = {
 export function verifyCommand(): Command {
   return withServer(new Command('verify'))
     .description('Read everything that is stored, compare it with its digest, and fetch again what is damaged.')
-    .option('--detach', 'begin, and do not wait for the end')
+    .option('--detach', 'begin, do not wait for the end, and only print the id of the job')
     .option('--json', 'print as JSON')
     .addHelpText('after', '\nExit code 1 when something is damaged that no upstream has.')
     .action(async (options: VerifyOptions) => {
       const client = new Client(options);
+      if (options.detach) return await detachJob(client, '/admin/verify', options);
       const id = await beginJob(client, '/admin/verify');
-      if (options.detach) return;
       const job = await followJob(
         client,
         id,

@@ -26,14 +26,19 @@ const interval = z
     error: 'Expected a time between 1m and 366d, such as 12h',
   });
 
+/** Many languages write what a caller leaves open as null. */
+function orAbsent<T>(schema: z.ZodType<T>) {
+  return schema.nullish().transform((value) => value ?? undefined);
+}
+
 const wanted = z.strictObject({
   name: fileName,
   content: z.string(),
-  parts: z.record(fileName, z.string()).optional(),
-  index: z.string().max(100).optional(),
-  targets: z.array(z.string().max(100)).max(50).default([]),
-  sdists: z.boolean().default(false),
-  keep: lockName.optional(),
+  parts: orAbsent(z.record(fileName, z.string())),
+  index: orAbsent(z.string().max(100)),
+  targets: orAbsent(z.array(z.string().max(100)).max(50)),
+  sdists: orAbsent(z.boolean()),
+  keep: orAbsent(lockName),
   watch: z
     .strictObject({ url: z.url({ protocol: /^https?$/ }).max(2000), every: interval })
     .nullable()
@@ -68,10 +73,16 @@ export function lockBody(maxBytes: number): RequestHandler {
 export function lockOrder(req: Request, maxBytes: number): LockOrder {
   const bytes: unknown = req.body;
   const text = decoded(Buffer.isBuffer(bytes) ? bytes : Buffer.alloc(0));
-  const { name, content, parts, index, targets, sdists, keep, watch } = validated(
-    wanted,
-    isJson(req) ? parsed(text) : fromQuery(req, text),
-  );
+  const {
+    name,
+    content,
+    parts,
+    index,
+    targets = [],
+    sdists = false,
+    keep,
+    watch,
+  } = validated(wanted, isJson(req) ? parsed(text) : fromQuery(req, text));
   const size = [content, ...Object.values(parts ?? {})].reduce((sum, each) => sum + Buffer.byteLength(each), 0);
   if (size > maxBytes)
     throw new Problem('payload-too-large', `The lock is larger than the limit of ${maxBytes} bytes.`);

@@ -130,6 +130,13 @@ describe('bad input', () => {
     });
   }
 
+  test('what is null is left open', async (t) => {
+    const { app } = await world(t);
+    const open = { parts: null, index: null, targets: null, sdists: null, keep: null, watch: null };
+    assert.equal((await post(app, '/admin/drill', { ...lockOf('beta==1.0\n'), ...open })).status, 200);
+    assert.equal((await post(app, '/admin/mirror', { ...lockOf('beta==1.0\n'), ...open })).status, 202);
+  });
+
   test('too large, and an index that is not there', async (t) => {
     const { app } = await world(t, { config: { limits: { lockBytes: '1KiB', minFreeBytes: '0B' } } });
     const large = '# comment\n'.repeat(200);

@@ -50,8 +50,12 @@ describe('stormcellar verify and gc', () => {
     assert.equal(gc.status, 0, gc.stderr);
     assert.match(gc.stdout, /^\d+ blobs looked at, 0 removed \(0 B\)\n$/);
     const detached = await runCli(['gc', '--detach'], env);
-    assert.deepEqual([detached.status, detached.stdout], [0, '']);
-    assert.match(detached.stderr, /^job \S+\n$/);
+    assert.deepEqual([detached.status, detached.stderr], [0, '']);
+    assert.match(detached.stdout, /^\d+-\S+\n$/);
+    for (const command of ['gc', 'verify']) {
+      const { status, stdout } = await runCli([command, '--detach', '--json'], env);
+      assert.deepEqual([status, Object.keys(JSON.parse(stdout))], [0, ['id']], command);
+    }
     const refused = await runCli(['verify'], { STORMCELLAR_URL: app.url });
     assert.deepEqual([refused.status, refused.stdout], [1, '']);
   });
