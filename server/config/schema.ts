@@ -72,9 +72,9 @@ const retention = z
     z.string(),
     z.strictObject({
       keep: count(1, 100_000).nullable().default(null).describe('Newest versions to keep; `null` keeps all.'),
-      keepPerChannel: count(2, 100_000)
+      keepPerChannel: count(0, 100_000)
         .default(10)
-        .describe('Versions that each channel pointed to last, kept besides.'),
+        .describe('Versions that each channel pointed to last, kept besides; two at least, whatever is said here.'),
     }),
   )
   .default({})

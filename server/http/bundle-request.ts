@@ -76,10 +76,17 @@ export function putWords(req: Request): UploadWords {
 export function formWords(fields: ReadonlyMap<string, readonly string[]>): UploadWords {
   const said: Record<string, string> = {};
   for (const [field, name] of Object.entries(NAMES)) {
-    const value = fields.get(field)?.[0] ?? fields.get(name)?.[0];
+    const value = fieldOf(fields, field) ?? fieldOf(fields, name);
     if (value !== undefined) said[field] = value;
   }
   return parsed(said);
+}
+
+/** What a form says in a field, or `undefined`. Throws `malformed-request` when it says two things. */
+export function fieldOf(fields: ReadonlyMap<string, readonly string[]>, name: string): string | undefined {
+  const [value, ...others] = fields.get(name) ?? [];
+  if (others.every((other) => other === value)) return value;
+  throw new Problem('malformed-request', `The form gives the field ${name} more than once.`);
 }
 
 /** A version, or `@channel`; `@latest` too. Throws `invalid-bundle-name`. */

@@ -4,7 +4,7 @@ import type { Bundles } from '../bundles/bundles.ts';
 import type { Published, PublishOrder } from '../bundles/publish.ts';
 import { parseAppName, parseBundleFilename, parseBundleVersionText } from '../model/bundle.ts';
 import { Problem } from '../problem.ts';
-import { formWords, putWords, type UploadWords } from './bundle-request.ts';
+import { fieldOf, formWords, putWords, type UploadWords } from './bundle-request.ts';
 import { moveView, versionView } from './bundle-views.ts';
 import { announcedDigest, reprDigest } from './digest-headers.ts';
 import { type FormFields, readForm } from './multipart.ts';
@@ -68,7 +68,7 @@ export function bundleUploadRoutes(parts: BundleUploadParts): Router {
     try {
       const words = formWords(form.fields);
       authorize(req, app, words);
-      const version = form.fields.get('version')?.[0];
+      const version = fieldOf(form.fields, 'version');
       if (version === undefined) throw new Problem('malformed-request', 'The form has no field "version".');
       const order: PublishOrder = {
         app: name,
@@ -79,7 +79,7 @@ export function bundleUploadRoutes(parts: BundleUploadParts): Router {
         actor: actorOf(req),
       };
       if (form.spooled.size === 0) throw new Problem('malformed-request', 'The file is empty.');
-      const announced = form.fields.get('sha256')?.[0]?.trim().toLowerCase() ?? expected;
+      const announced = fieldOf(form.fields, 'sha256')?.trim().toLowerCase() ?? expected;
       if (announced !== undefined && announced !== form.spooled.digest) {
         throw new Problem(
           'digest-mismatch',
@@ -111,12 +111,12 @@ function lengthOf(req: Request): number {
 }
 
 function lockOf(fields: FormFields, maxBytes: number): PublishOrder['lock'] {
-  const body = fields.get('lock')?.[0];
+  const body = fieldOf(fields, 'lock');
   if (body === undefined || body === '') return undefined;
   if (Buffer.byteLength(body) > maxBytes) {
     throw new Problem('payload-too-large', `The lock is larger than the limit of ${maxBytes} bytes.`);
   }
   if (body.includes('\0')) throw new Problem('malformed-request', 'The lock is not a text.');
-  const name = fields.get('lockName')?.[0] ?? fields.get('lock.filename')?.[0] ?? 'requirements.txt';
+  const name = fieldOf(fields, 'lockName') ?? fieldOf(fields, 'lock.filename') ?? 'requirements.txt';
   return { name: parseBundleFilename(name), body };
 }

@@ -25,7 +25,7 @@ const undoing = z.strictObject({
 });
 
 const count = (least: number) => z.int().min(least).max(100_000).nullable();
-const kept = z.strictObject({ keep: count(1), keepPerChannel: count(2).default(null) });
+const kept = z.strictObject({ keep: count(1), keepPerChannel: count(0).default(null) });
 
 /** Moving channels, removing versions and what retention keeps: `/bundles/{app}/channels/…`, `DELETE`, `/bundles/{app}/retention`. */
 export function channelRoutes({ bundles, access }: { bundles: Bundles; access: Authorizer }): Router {

@@ -44,3 +44,25 @@ test('a label in a header is the UTF-8 that curl sends, or Latin-1', async (t) =
     assert.equal((await json(app.get(path))).tag, stored);
   }
 });
+
+test('a form that says two things of one is refused; twice the same is once', async (t) => {
+  const app = await testApp(t);
+  const post = async (fields: readonly (readonly [string, string])[]) => {
+    const form = new FormData();
+    for (const [name, value] of fields) form.append(name, value);
+    form.append('content', new Blob(['bytes']), 'app.bin');
+    return (await app.admin('/bundles/myapp', { method: 'POST', body: form })).status;
+  };
+  for (const name of ['version', 'channel', 'commit', 'buildUrl', 'sha256', 'lock']) {
+    const fields = [['version', '1'] as const, [name, 'https://one.example/'] as const];
+    assert.equal(await post([...fields, [name, 'https://two.example/']]), 400, name);
+  }
+  assert.equal((await app.get('/bundles/myapp')).status, 404);
+  assert.equal(
+    await post([
+      ['version', '1'],
+      ['version', '1'],
+    ]),
+    201,
+  );
+});

@@ -283,6 +283,9 @@ test('retention lets old versions go, never what a channel points to or pointed 
   const names = (view: Json) => (view.removes as Json[]).map(({ version }) => version);
   assert.deepEqual(names(await json(set({ keep: 1 }, '?dry-run'))), ['5', '4']);
   assert.deepEqual((await json(app.get('/bundles/myapp/retention'))).keep, null);
+  for (const keepPerChannel of [0, 1]) {
+    assert.deepEqual(names(await json(set({ keep: 1, keepPerChannel }, '?dry-run'))), ['5', '4']);
+  }
   assert.equal((await set({ keep: 0 })).status, 400);
   const view = await json(set({ keep: 2, keepPerChannel: 3 }));
   assert.deepEqual([view.keep, view.keepPerChannel, view.source, names(view)], [2, 3, 'app', ['4']]);
@@ -294,7 +297,7 @@ test('retention lets old versions go, never what a channel points to or pointed 
 
 test('retention runs by itself every day', async (t) => {
   const clock = new FakeClock();
-  const app = await testApp(t, { clock, config: { retention: { '*': { keep: 1 } } } });
+  const app = await testApp(t, { clock, config: { retention: { '*': { keep: 1, keepPerChannel: 0 } } } });
   for (const version of ['1', '2', '3']) {
     await put(app, version, makeBundle('myapp', version).bytes);
     await clock.advance(1000);
