@@ -33,7 +33,7 @@ export async function loadConfig({ file, env = process.env, variables: which }: 
     return place === undefined ? complaint : { ...complaint, found: `what ${place} holds` };
   });
   if (settings === undefined || all.length > 0) throw new ConfigError(withoutEchoes(all, complaints));
-  const bootstrapToken = env.STORMCELLAR_ADMIN_TOKEN;
+  const bootstrapToken = adminToken(env);
   return bootstrapToken ? { ...settings, bootstrapToken } : settings;
 }
 
@@ -63,8 +63,13 @@ async function readConfigFile(file: string): Promise<Record<string, unknown>> {
   throw new ConfigError([{ path, found: 'JSON that is no object', expected: 'a JSON object' }]);
 }
 
+/** Without the line break that a secret often ends in: no header could carry it. */
+function adminToken(env: Environment): string {
+  return (env.STORMCELLAR_ADMIN_TOKEN ?? '').replace(/[\r\n]+$/, '');
+}
+
 function tokenComplaints(env: Environment): Complaint[] {
-  const token = env.STORMCELLAR_ADMIN_TOKEN ?? '';
+  const token = adminToken(env);
   if (token === '' || token.length >= LEAST_TOKEN) return [];
   const expected = `at least ${LEAST_TOKEN}`;
   return [{ path: 'STORMCELLAR_ADMIN_TOKEN', found: `${token.length} characters`, expected }];

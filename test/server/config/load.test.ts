@@ -222,6 +222,8 @@ test('the file may be named in the environment', async () => {
 test('the bootstrap token is long enough, or a complaint that does not show it', async () => {
   const token = 'x'.repeat(20);
   assert.equal((await load({}, { STORMCELLAR_ADMIN_TOKEN: token })).bootstrapToken, token);
+  assert.equal((await load({}, { STORMCELLAR_ADMIN_TOKEN: `${token}\n` })).bootstrapToken, token);
+  assert.equal((await load({}, { STORMCELLAR_ADMIN_TOKEN: '\n' })).bootstrapToken, undefined);
   assert.deepEqual(await complaints({}, { STORMCELLAR_ADMIN_TOKEN: 'short' }), {
     STORMCELLAR_ADMIN_TOKEN: '5 characters | at least 20',
   });
