@@ -8,6 +8,8 @@ interface ForwardedFacts {
   readonly protocol: 'http' | 'https';
   /** Host and port as the client wrote them, or `undefined` when nobody said, or nothing that is one. */
   readonly host: string | undefined;
+  /** The path that a proxy has taken off the front, such as `/cellar`; mostly none. */
+  readonly prefix: string;
 }
 
 /** Tells of a request where it came from. */
@@ -15,10 +17,11 @@ export type ForwardedReader = (req: IncomingMessage) => ForwardedFacts;
 
 // A chain of more proxies is a joke or an attack.
 const LONGEST_CHAIN = 20;
+const PREFIX = /^(?:\/[A-Za-z0-9._~-]+){0,20}\/?$/;
 const HOST = /^(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 
 /**
- * A reader that believes `X-Forwarded-For`, `-Proto` and `-Host` from these addresses and networks (CIDR) alone. The client is the
+ * A reader that believes `X-Forwarded-For`, `-Proto`, `-Host` and `-Prefix` from these addresses and networks (CIDR) alone. The client is the
  * last address in the chain that is not itself one of them; what stands before it anybody may have written. Malformed values are
  * passed over. Throws `TypeError` for an entry that is no address or network.
  */
@@ -34,6 +37,7 @@ export function forwardedReader(trustProxy: readonly string[]): ForwardedReader 
       address: clientOf(peer, listOf(req.headers['x-forwarded-for']), isTrusted),
       protocol: protocolOf(listOf(req.headers['x-forwarded-proto'])) ?? direct.protocol,
       host: hostOf(listOf(req.headers['x-forwarded-host'])) ?? direct.host,
+      prefix: prefixOf(listOf(req.headers['x-forwarded-prefix'])),
     };
   };
 }
@@ -50,6 +54,7 @@ function peerOf(socket: Socket & { [PEER]?: string }): string {
 class DirectFacts implements ForwardedFacts {
   readonly address: string;
   readonly protocol: 'http' | 'https';
+  readonly prefix = '';
   readonly #req: IncomingMessage;
 
   constructor(req: IncomingMessage, peer: string, encrypted: boolean) {
@@ -86,6 +91,11 @@ function plainAddress(text: string): string | undefined {
 function protocolOf(values: readonly string[]): 'http' | 'https' | undefined {
   const value = values.at(-1)?.toLowerCase();
   return value === 'http' || value === 'https' ? value : undefined;
+}
+
+function prefixOf(values: readonly string[]): string {
+  const value = values.at(-1) ?? '';
+  return PREFIX.test(value) ? value.replace(/\/$/, '') : '';
 }
 
 function hostOf(values: readonly string[]): string | undefined {

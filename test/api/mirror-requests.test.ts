@@ -54,16 +54,17 @@ describe('jobs', () => {
   });
 });
 
-test('Location of a job has the path of publicUrl before it', async (t) => {
-  for (const [publicUrl, prefix] of [
-    [null, ''],
-    ['https://cellar.example', ''],
-    ['https://cellar.example/py/', '/py'],
-  ]) {
-    const app = await testApp(t, { config: { publicUrl } });
+test('Location of a job has the path before it that publicUrl or a trusted proxy says', async (t) => {
+  for (const [config, prefix] of [
+    [{}, ''],
+    [{ publicUrl: 'https://cellar.example' }, ''],
+    [{ publicUrl: 'https://cellar.example/py/' }, '/py'],
+    [{ trustProxy: ['127.0.0.1'] }, '/cellar'],
+  ] as const) {
+    const app = await testApp(t, { config });
     for (const path of ['/admin/mirror', '/admin/gc', '/admin/import']) {
       const body = path === '/admin/import' ? { simple: 'https://index.example/simple/' } : lockOf('');
-      const answer = await post(app, path, body);
+      const answer = await post(app, path, body, { 'X-Forwarded-Prefix': '/cellar' });
       const { id } = (await answer.json()) as { id: string };
       assert.equal(answer.headers.get('location'), `${prefix}/admin/jobs/${id}`, path);
     }

@@ -85,7 +85,12 @@ export async function rewritten(app: TestApp, job: JobAnswer, query = ''): Promi
   return text;
 }
 
-export function post(app: TestApp, path: string, body: unknown): Promise<Response> {
-  const headers = { 'content-type': 'application/json' };
+export function post(
+  app: TestApp,
+  path: string,
+  body: unknown,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  const headers = { 'content-type': 'application/json', ...more };
   return app.admin(path, { method: 'POST', headers, body: JSON.stringify(body) });
 }

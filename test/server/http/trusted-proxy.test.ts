@@ -49,24 +49,26 @@ describe('the address of a client', () => {
   });
 });
 
-describe('protocol and host', () => {
-  const headers = { host: 'inner:8085', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'py.example' };
+describe('protocol, host and prefix', () => {
+  const said = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'py.example', 'x-forwarded-prefix': '/a/cellar/' };
+  const headers = { host: 'inner:8085', ...said };
+  const direct = { protocol: 'http', host: 'inner:8085', prefix: '' };
 
   it('are what a trusted proxy says', () => {
-    const { protocol, host } = forwardedReader(['10.0.0.1'])(request('10.0.0.1', headers));
-    assert.deepEqual({ protocol, host }, { protocol: 'https', host: 'py.example' });
+    const { protocol, host, prefix } = forwardedReader(['10.0.0.1'])(request('10.0.0.1', headers));
+    assert.deepEqual({ protocol, host, prefix }, { protocol: 'https', host: 'py.example', prefix: '/a/cellar' });
   });
 
   it('are not what anybody else says', () => {
-    const { protocol, host } = forwardedReader(['10.0.0.1'])(request('10.0.0.2', headers));
-    assert.deepEqual({ protocol, host }, { protocol: 'http', host: 'inner:8085' });
+    const { protocol, host, prefix } = forwardedReader(['10.0.0.1'])(request('10.0.0.2', headers));
+    assert.deepEqual({ protocol, host, prefix }, direct);
   });
 
   it('are not what is malformed', () => {
-    for (const value of ['evil/path', 'a b', 'x\r\ny', '@evil', 'javascript:alert(1)']) {
-      const forged = { ...headers, 'x-forwarded-proto': value, 'x-forwarded-host': value };
-      const { protocol, host } = forwardedReader(['10.0.0.1'])(request('10.0.0.1', forged));
-      assert.deepEqual({ protocol, host }, { protocol: 'http', host: 'inner:8085' }, value);
+    for (const value of ['evil/path', 'a b', 'x\r\ny', '@evil', 'javascript:alert(1)', '//evil', '/a?b', '/../a b']) {
+      const forged = { ...headers, 'x-forwarded-proto': value, 'x-forwarded-host': value, 'x-forwarded-prefix': value };
+      const { protocol, host, prefix } = forwardedReader(['10.0.0.1'])(request('10.0.0.1', forged));
+      assert.deepEqual({ protocol, host, prefix }, direct, value);
     }
   });
 });
