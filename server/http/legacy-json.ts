@@ -24,6 +24,8 @@ export interface LegacyJsonParts {
 const MAX_METADATA_BYTES = 16 * 1024 * 1024;
 // How long a document waits for core metadata that are not here: a slow upstream must not make a known project slow.
 const PATIENCE_MS = 1_500;
+// Enough for what is kept, however long the page took.
+const LEAST_PATIENCE_MS = 250;
 
 /** The legacy JSON API of the public index: for pip-tools, Poetry, Dependabot and Renovate. */
 export class LegacyJson {
@@ -45,7 +47,8 @@ export class LegacyJson {
     },
   ): Promise<void> {
     const { index, view, name, version } = asked;
-    const { access, isPublic, originOf } = this.#parts;
+    const { access, clock, isPublic, originOf } = this.#parts;
+    const until = clock.nowMs() + PATIENCE_MS;
     access.authorize(contextOf(req).principal, 'read', { kind: 'project', name });
     const state = await index.state(name, view);
     const detail = state === undefined ? undefined : await index.project(name, view);
@@ -54,7 +57,7 @@ export class LegacyJson {
     const releases = releasesOf(detail);
     const release = describedRelease(releases, version);
     if (release === undefined) throw new Problem('release-not-found', `${name} has no such release here.`);
-    const metadata = await this.#inTime(this.#metadata(index, { name, view, release }));
+    const metadata = await this.#inTime(this.#metadata(index, { name, view, release }), until);
     const base = `${originOf(req)}${prefixOf(req.path)}/simple/${name}/`;
     const body = renderLegacyJson({
       detail,
@@ -81,10 +84,11 @@ export class LegacyJson {
   }
 
   /** What is asked for, unless it takes long: then it comes in the background, and the next document has it. */
-  async #inTime<T>(asked: Promise<T>): Promise<T | undefined> {
+  async #inTime<T>(asked: Promise<T>, until: number): Promise<T | undefined> {
     asked.catch(() => {}); // whoever still waits is told
     const patience = new AbortController();
-    const late = this.#parts.clock.sleep(PATIENCE_MS, patience.signal).then(
+    const { clock } = this.#parts;
+    const late = clock.sleep(Math.max(LEAST_PATIENCE_MS, until - clock.nowMs()), patience.signal).then(
       () => undefined,
       () => undefined,
     );

@@ -54,8 +54,7 @@ export class FirstMatch implements Repository {
   }
 
   async state(name: ProjectName, view: Look): Promise<PageState | undefined> {
-    const look = await this.#lookWith(view, name);
-    for (const { repository, isLast } of this.#inTurn(name)) {
+    for (const { repository, isLast, look } of this.#inTurn(name, await this.#lookWith(view, name))) {
       const state = await repository.state(name, look).catch((error) => endSearch(error, isLast));
       if (state !== undefined) return state;
     }
@@ -73,8 +72,7 @@ export class FirstMatch implements Repository {
   }
 
   async file(name: ProjectName, filename: string, view: Look): Promise<ServedFile | undefined> {
-    const look = await this.#lookWith(view, name, filename);
-    for (const { repository, isLast } of this.#inTurn(name)) {
+    for (const { repository, isLast, look } of this.#inTurn(name, await this.#lookWith(view, name, filename))) {
       const file = await repository.file(name, filename, look).catch((error) => endSearch(error, isLast));
       if (file !== undefined) return file;
     }
@@ -94,8 +92,9 @@ export class FirstMatch implements Repository {
     filename: string,
     view: View,
   ): Promise<{ contentType: string; body: Buffer } | undefined> {
-    for (const { repository } of this.sourcesFor(name)) {
-      if ((await repository.state(name, view)) === undefined) continue;
+    for (const { repository, isLast, look } of this.#inTurn(name, view)) {
+      const state = await repository.state(name, look).catch((error) => endSearch(error, isLast));
+      if (state === undefined) continue;
       const found = await repository.provenance?.(name, filename, view);
       if (found !== undefined) return found;
       throw new Problem('file-not-found', `There is no provenance of ${filename}.`);
@@ -134,9 +133,18 @@ export class FirstMatch implements Repository {
     return this.privateNames.has(name) ? this.sources.filter((source) => source.kind === 'hosted') : this.sources;
   }
 
-  #inTurn(name: ProjectName): readonly { readonly repository: Repository; readonly isLast: boolean }[] {
+  #inTurn(name: ProjectName, look: Look): readonly Turn[] {
     const sources = this.sourcesFor(name);
-    return sources.map(({ repository }, at) => ({ repository, isLast: at === sources.length - 1 }));
+    const last = sources.length - 1;
+    const upstream = sources.findIndex(({ kind }) => kind === 'upstream');
+    if (upstream < 0 || upstream === last)
+      return sources.map(({ repository }, at) => ({ repository, isLast: at === last, look }));
+    const waited = { ms: 0 };
+    return sources.map(({ repository }, at) => ({
+      repository,
+      isLast: at === last,
+      look: { ...look, search: { othersFollow: at < last, waited } },
+    }));
   }
 
   async #lookWith(view: Look, name: ProjectName, filename?: string): Promise<Look> {
@@ -146,9 +154,17 @@ export class FirstMatch implements Repository {
   }
 }
 
+interface Turn {
+  readonly repository: Repository;
+  readonly isLast: boolean;
+  /** The request's, as this repository is to have it. */
+  readonly look: Look;
+}
+
 /** Throws what ended the search; of an upstream that is down and has others behind it, that they are not asked instead. */
 function endSearch(error: unknown, isLast: boolean): never {
-  if (isLast || !(error instanceof Problem) || error.slug !== 'upstream-unavailable') throw error;
+  const isDown = error instanceof Problem && /^upstream-(?:unavailable|timeout)$/.test(error.slug);
+  if (isLast || !isDown) throw error;
   const { detail, retryAfter } = error;
   throw new Problem('earlier-index-unavailable', `${detail} Those after it are not asked in its place.`, {
     cause: error,

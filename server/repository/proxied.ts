@@ -138,9 +138,10 @@ export class Proxied implements Repository {
     const known = await (look.seen ?? this.#parts.hot).projectState(this.name, name);
     const atOnce = known === undefined ? undefined : this.#atOnce(known);
     if (atOnce !== undefined) return { known, origin: atOnce };
-    if (known?.present === true) return this.#revalidated(name, known);
+    if (known?.present === true) return this.#revalidated(name, known, look);
     const passing = this.#passing.fresh(name);
     if (passing !== undefined) return { known: passing, origin: { outcome: 'hit', detail: 'not-kept' } };
+    if (known !== undefined && look.search?.othersFollow === true) return this.#revalidated(name, known, look);
     try {
       await this.#refresh(name, known);
     } catch (error) {
@@ -166,7 +167,12 @@ export class Proxied implements Repository {
     return isDown ? { outcome: 'stale', detail: 'upstream-down' } : undefined;
   }
 
-  async #revalidated(name: ProjectName, known: ProjectState): Promise<{ known: ProjectState; origin: Origin }> {
+  /** What was known stands where upstream does not answer promptly. */
+  async #revalidated(
+    name: ProjectName,
+    known: ProjectState,
+    { search }: Look,
+  ): Promise<{ known: ProjectState; origin: Origin }> {
     const { upstream, clock, hot } = this.#parts;
     const condition = upstream.health().state;
     if (condition === 'open') return { known, origin: { outcome: 'stale', detail: 'upstream-down' } };
@@ -174,19 +180,23 @@ export class Proxied implements Repository {
       return { known, origin: { outcome: 'stale', detail: 'upstream-failed' } };
     const refreshing = this.#refreshInBackground(name, known);
     if (condition === 'slow') return { known, origin: { outcome: 'stale', detail: 'upstream-slow' } };
+    const began = clock.nowMs();
     const patience = new AbortController();
     const outcome = await Promise.race([
       refreshing,
-      clock.sleep(this.#parts.patienceMs, patience.signal).then(
+      clock.sleep(Math.max(0, this.#parts.patienceMs - (search?.waited.ms ?? 0)), patience.signal).then(
         () => 'slow' as const,
         () => 'slow' as const,
       ),
     ]);
     patience.abort();
+    if (search !== undefined) search.waited.ms += clock.nowMs() - began;
     if (outcome === 'slow') {
       upstream.reportSlow();
       return { known, origin: { outcome: 'stale', detail: 'upstream-slow' } };
     }
+    const passed = known.present ? undefined : this.#passing.fresh(name);
+    if (passed !== undefined) return { known: passed, origin: { outcome: 'miss', detail: 'not-kept' } };
     if (outcome === 'failed') return { known, origin: { outcome: 'stale', detail: 'upstream-failed' } };
     const now = await hot.projectState(this.name, name);
     if (now === undefined) return { known, origin: { outcome: 'stale' } };

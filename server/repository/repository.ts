@@ -16,6 +16,16 @@ export interface View {
 /** A view of one project for one request, with what was read of it since that came; so that who looks through several reads once. */
 export interface Look extends View {
   readonly seen?: Seen;
+  /** Where an upstream is not the last that is looked through. */
+  readonly search?: Search;
+}
+
+/** One repository's turn in a search through several. */
+interface Search {
+  /** Others are asked when this one does not know the name: that it did not have it must do when it does not answer promptly. */
+  readonly othersFollow: boolean;
+  /** How long the search has kept its client from what is kept, milliseconds; one count for all turns. */
+  readonly waited: { ms: number };
 }
 
 /** Opaque; changes whenever the project page would. Doubles as its ETag. */

@@ -160,6 +160,33 @@ test('an upstream that is down, about a name that it was never asked for, ends t
   assert.deepEqual(await versions(app, '/simple/asked-before/'), ['1.0']);
 });
 
+test('an upstream that hangs keeps nobody from what those after it are known to have', async (t) => {
+  const { a, b, app, clock } = await stage(t);
+  for (const name of ['known', 'also-known']) b.project(name).add(makeWheel({ name, version: '1.0' }));
+  b.project('never-asked').add(makeWheel({ name: 'never-asked', version: '1.0' }));
+  for (const name of ['known', 'also-known']) assert.deepEqual(await versions(app, `/simple/${name}/`), ['1.0']);
+  await clock.advance(11 * 60_000);
+  for (const up of [a, b]) up.order('*', { hang: true });
+  const began = clock.nowMs();
+  assert.deepEqual(await whileTimePasses(clock, versions(app, '/simple/known/')), ['1.0']);
+  assert.ok(clock.nowMs() - began <= 2_000, `${clock.nowMs() - began} ms`);
+  const then = clock.nowMs();
+  assert.deepEqual(await whileTimePasses(clock, versions(app, '/simple/also-known/')), ['1.0']);
+  assert.ok(clock.nowMs() - then <= 500, `${clock.nowMs() - then} ms`);
+  for (const path of ['/simple/never-asked/', '/integrity/never-asked/1.0/never_asked-1.0-py3-none-any.whl/provenance'])
+    assert.equal((await whileTimePasses(clock, app.get(path))).status, 503, path);
+  assert.equal(b.requests('/simple/never-asked/'), 0);
+  a.order('*');
+  b.order('*');
+  a.project('known').add(makeWheel({ name: 'known', version: '2.0' }));
+  let now: unknown;
+  for (let tries = 0; tries < 200 && String(now) !== '2.0'; tries += 1) {
+    await clock.advance(60_000);
+    now = await whileTimePasses(clock, versions(app, '/simple/known/'));
+  }
+  assert.deepEqual(now, ['2.0'], 'it has its say again');
+});
+
 test('the project list names what an index has, and no private name of an upstream', async (t) => {
   const { a, b, app } = await stage(t);
   for (const name of ['one', 'two']) a.project(name).add(makeWheel({ name, version: '1' }));
