@@ -281,8 +281,8 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       await mirroring.close();
       await downloads.stop();
       turns?.stop();
-      await reading.stop();
-      await Promise.all([...upstreams.values()].map((upstream) => upstream.stop()));
+      // Together: pages that nobody waits for any more are not waited for here.
+      await Promise.all([reading.stop(), ...Array.from(upstreams.values(), (upstream) => upstream.stop())]);
       await lastUsed.stop();
       await memory?.stop();
       await blobs.close();

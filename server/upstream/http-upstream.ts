@@ -86,6 +86,7 @@ export class HttpUpstream implements Upstream {
   readonly #web: Web;
   readonly #files: FileSource;
   readonly #keeper: StateKeeper;
+  readonly #stopping = new AbortController();
 
   private constructor(options: HttpUpstreamOptions, saved: SavedHealth | undefined) {
     const { clock, log, url, fallbacks = [], timeoutMs = 10_000, retries = 2, random = Math.random } = options;
@@ -116,6 +117,7 @@ export class HttpUpstream implements Upstream {
           failuresToOpen: options.failuresToOpen ?? 3,
           probeEveryMs: options.probeEveryMs ?? 30_000,
           onChange: () => this.#keeper.changed(this.health()),
+          stopping: this.#stopping.signal,
         }),
     );
     this.#files = new FileSource(this.#addresses, {
@@ -220,6 +222,7 @@ export class HttpUpstream implements Upstream {
 
   /** Cuts what is under way, waits for probes and for the state to be kept. */
   async stop(): Promise<void> {
+    this.#stopping.abort(new UpstreamError('here', 'we are stopping'));
     await Promise.all(this.#addresses.map(({ breaker }) => breaker.stop()));
     await this.#connections.close();
     await this.#keeper.stop(this.health());

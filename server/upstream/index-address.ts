@@ -23,6 +23,8 @@ export interface IndexAddressParts {
   readonly random: () => number;
   readonly saved?: SavedHealth | undefined;
   readonly onChange: () => void;
+  /** Aborts what is under way. */
+  readonly stopping: AbortSignal;
 }
 
 // A project to ask for while none has been asked for yet: there or not, an index has an answer.
@@ -68,11 +70,11 @@ export class IndexAddress {
     name: ProjectName,
     options: { readonly etag?: string | undefined; readonly ms: number },
   ): Promise<UpstreamPage | 'not-modified' | 'absent'> {
-    const { clock, retries, random } = this.#parts;
+    const { clock, retries, random, stopping } = this.#parts;
     const until = clock.nowMs() + options.ms;
     this.#pending += 1;
     try {
-      const answer = await within({ clock, ms: options.ms }, async (signal) => {
+      const answer = await within({ clock, ms: options.ms, signal: stopping }, async (signal) => {
         const leave = await this.#place(signal);
         try {
           return await retrying({ clock, signal, retries, until, random }, () => this.#ask(name, options.etag, signal));
