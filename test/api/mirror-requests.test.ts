@@ -78,6 +78,8 @@ describe('bad input', () => {
       const answer = await app.admin(`${path}?name=requirements.txt`, { method: 'POST' });
       assert.equal(answer.status, 400, path);
       assert.match(await answer.text(), /The body is empty/);
+      const refusal = await (await app.get('/nothing')).text();
+      assert.equal((await post(app, path, lockOf(refusal))).status, 400, `${path} ${refusal}`);
     }
   });
 

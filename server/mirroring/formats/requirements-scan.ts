@@ -205,9 +205,13 @@ function readHashes(options: readonly Option[]): { sha256: readonly string[]; ot
   return { sha256, other };
 }
 
+/** What no path of a project would have in it: an error in JSON that was saved as a lock is none that installs. */
+const ODD_IN_PATHS = /["{}<>|*?]/;
+
 function looksLikePath(text: string): boolean {
   if (/^(?:[./~]|[a-zA-Z]:[\\/])/.test(text)) return true;
   const word = /^[^\s;@[<>=!~]+/.exec(text)?.[0] ?? '';
+  if (ODD_IN_PATHS.test(word)) return false;
   return /[\\/]/.test(word) || /\.(?:whl|zip|tar\.gz|tgz|tar\.bz2|tar\.xz|tar)$/i.test(word);
 }
 
