@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { Client, type ServerOptions, withServer } from './client.ts';
 import { CommandFailure } from './failure.ts';
 import { followEvents, type JobView } from './job-events.ts';
+import { jobWithFiles } from './job-files.ts';
 import { type LockBody, type LockFileOptions, lockBody, withLock } from './lock-file.ts';
 import { bytes, note, plain, print, printJson } from './print.ts';
 
@@ -45,8 +46,10 @@ async function mirror(options: MirrorOptions): Promise<void> {
   const { id } = await client.json<{ id: string }>('/admin/mirror', { method: 'POST', json: call });
   if (!json) note(`job ${id}`);
   const job = await followEvents(client, id, { isQuiet: json === true });
-  if (json) printJson(await client.json(`/admin/jobs/${encodeURIComponent(id)}`));
-  else if (job.state === 'succeeded') {
+  if (json) {
+    const { job: done, files } = await jobWithFiles(client, id);
+    printJson({ ...done, files, next: undefined });
+  } else if (job.state === 'succeeded') {
     for (const { place, detail } of notesOf(job)) note(plain(`note: ${place}: ${detail}`));
     print(summary(body, job));
   }

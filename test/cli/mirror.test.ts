@@ -104,3 +104,12 @@ test('what cannot be had is named, with exit code 1; wrong use has 2', async (t)
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /line 1/);
 });
+
+test('--json tells what came of everything, however much it is', async (t) => {
+  const { dir, cli } = await prepared(t);
+  const lock = join(dir, 'requirements.txt');
+  await writeFile(lock, Array.from({ length: 1_001 }, (_, i) => `alpha==2.${i}\n`).join(''));
+  const { status, stdout } = await cli('mirror', '-r', lock, '--json');
+  const job = JSON.parse(stdout) as { state: string; files: object[]; next?: unknown };
+  assert.deepEqual([status, job.state, job.files.length, job.next], [1, 'failed', 1_001, undefined]);
+});
