@@ -72,10 +72,12 @@ export class IndexAddress {
   ): Promise<UpstreamPage | 'not-modified' | 'absent'> {
     const { clock, retries, random, stopping } = this.#parts;
     const until = clock.nowMs() + options.ms;
+    let hadPlaceFor = 0;
     this.#pending += 1;
     try {
       const answer = await within({ clock, ms: options.ms, signal: stopping }, async (signal) => {
         const leave = await this.#place(signal);
+        hadPlaceFor = until - clock.nowMs();
         try {
           return await retrying({ clock, signal, retries, until, random }, () => this.#ask(name, options.etag, signal));
         } finally {
@@ -89,8 +91,10 @@ export class IndexAddress {
       return answer;
     } catch (error) {
       const failure = upstreamErrorOf(error);
-      if (failure.kind !== 'here') this.#remember(name);
-      this.#failed({ of: 'page', kind: failure.kind, object: name }, failure);
+      // Who waited for a place most of the time does not know whether upstream would have answered in time.
+      const kind = failure.kind === 'timeout' && hadPlaceFor < options.ms / 2 ? 'here' : failure.kind;
+      if (kind !== 'here') this.#remember(name);
+      this.#failed({ of: 'page', kind, object: name }, failure);
       throw failure;
     } finally {
       this.#pending -= 1;

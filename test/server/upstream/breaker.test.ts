@@ -277,3 +277,26 @@ test('requests that stop cuts say nothing of the upstream', async (t) => {
   await Promise.all(asked);
   assert.deepEqual([upstream.health().state, states], ['closed', []]);
 });
+
+test('who waited for a place while pages came slowly does not prove an outage', async (t) => {
+  const up = await fakeUpstream(t);
+  const { upstream, clock } = await anUpstream(t, up.url, { maxPages: 1, timeoutMs: 10_000 });
+  const held = Promise.withResolvers<void>();
+  up.order('/simple/demo/', { hold: held.promise });
+  const slow = upstream.page(DEMO);
+  await up.waitFor('/simple/demo/');
+  const waiting = ['p1', 'p2', 'p3', 'p4'].map((name) => fail(upstream, name));
+  await clock.untilSleeping(5);
+  await clock.advance(9_000);
+  held.resolve();
+  assert.equal(await slow, 'absent');
+  up.order('*', { hang: true });
+  await clock.advance(1_000);
+  await Promise.all(waiting);
+  assert.equal(upstream.health().state, 'closed');
+  const asked = [fail(upstream, 'p5'), fail(upstream, 'p6')];
+  await clock.untilSleeping(2);
+  await clock.advance(10_000);
+  await Promise.all(asked);
+  assert.equal(upstream.health().state, 'closed', 'one that was asked the whole time');
+});
