@@ -116,9 +116,13 @@ export class Proxied implements Repository {
     const file = (await this.#page(known))?.files.get(filename);
     const address = file !== undefined && isInTime(file.uploadTime, view) ? file.provenance : undefined;
     if (address === undefined) throw new Problem('file-not-found', `The upstream holds no provenance of ${filename}.`);
-    return this.#parts.upstream.document(new URL(address), {
+    const document = await this.#parts.upstream.document(new URL(address), {
       accept: 'application/vnd.pypi.integrity.v1+json, application/json;q=0.5',
       maxBytes: 16 * 1024 * 1024,
+    });
+    if (isJson(document.body)) return document;
+    throw new Problem('upstream-unavailable', 'The upstream did not answer with a provenance object.', {
+      retryAfter: 30,
     });
   }
 
@@ -275,6 +279,17 @@ export class Proxied implements Repository {
   #outage(): Outage | undefined {
     const since = this.#parts.upstream.downSince;
     return since === undefined ? undefined : { repository: this.name, since };
+  }
+}
+
+/** A sign-in page is none. */
+function isJson(body: Buffer): boolean {
+  try {
+    const value: unknown = JSON.parse(body.toString());
+    return typeof value === 'object' && value !== null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
   }
 }
 

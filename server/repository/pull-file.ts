@@ -11,9 +11,10 @@ import { bumpRevision } from '../catalog/project-state.ts';
 import { findStoredFile, findStoredMetadata, recordMetadata, recordPulledFile } from '../catalog/stored-files.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
+import { parseCoreMetadata } from '../model/core-metadata.ts';
 import type { DistributionFile } from '../model/distribution-file.ts';
 import { distributionOf } from '../model/filename.ts';
-import type { ProjectName } from '../model/project-name.ts';
+import { type ProjectName, projectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { Downloads, GrowingFile } from '../upstream/download.ts';
 import { otherHashOf } from '../upstream/other-hash.ts';
@@ -139,7 +140,8 @@ export class FilePuller {
     const { catalog, upstream, log } = this.#parts;
     if (!file.filename.endsWith('.whl')) return undefined;
     const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
-    if (kept !== undefined) return undefined;
+    // Upstream's word counts where its page gave a digest of them, as clients check them by it.
+    if (kept !== undefined && announces(file, kept.digest)) return undefined;
     try {
       return await extractWheelMetadata(wheel, file.filename);
     } catch (error) {
@@ -217,7 +219,7 @@ export class FilePuller {
     }
     const digest = createHash('sha256').update(body).digest('hex') as Digest;
     const announced = typeof file.coreMetadata === 'object' ? file.coreMetadata.sha256 : undefined;
-    if (announced !== undefined && announced.toLowerCase() !== digest) {
+    if (announced === undefined ? !areMetadataOf(project, body) : announced.toLowerCase() !== digest) {
       log.warn(
         { upstream: upstream.name, project, file: file.filename },
         'upstream sent other core metadata than it announced',
@@ -240,6 +242,12 @@ export class FilePuller {
       return { digest: spooled.digest, size: spooled.size };
     });
   }
+}
+
+/** Without a digest to tell: not a sign-in page, nor those of something else. */
+function areMetadataOf(project: ProjectName, bytes: Buffer): boolean {
+  const { metadataVersion, name, version } = parseCoreMetadata(bytes);
+  return metadataVersion !== undefined && version !== undefined && projectName(name ?? '') === project;
 }
 
 function announces(file: DistributionFile, digest: Digest): boolean {

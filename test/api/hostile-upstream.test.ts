@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { FakeClock } from '../support/fake-clock.ts';
-import type { Order } from '../support/fake-orders.ts';
+import { type Order, signInPage } from '../support/fake-orders.ts';
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { makeSdist, makeWheel } from '../support/wheel.ts';
@@ -277,4 +277,40 @@ test('odd but honest pages are read: numbers as text, other spellings, a mark of
   assert.equal((await pageOf(app, 'odd')).files[0]?.size, 123);
   up.order('/simple/other/', page([file], { name: 'another-project' }));
   assert.equal((await app.get('/simple/other/')).status, 502, 'the page of another project');
+});
+
+test('a page of which no file can be read is no page; a known one stays', async (t) => {
+  const { up, app, clock } = await stage(t);
+  up.project('demo').add(makeWheel({ name: 'demo', version: '1.0' }));
+  await pageOf(app, 'demo');
+  await clock.advance(11 * 60_000);
+  const unreadable = [
+    { filename: 'demo-1.0.zip' },
+    'demo',
+    { filename: 'demo-2.0.zip', url: 'ftp://files.example/demo-2.0.zip' },
+  ];
+  for (const name of ['demo', 'unknown']) up.order(`/simple/${name}/`, page(unreadable));
+  assert.equal((await pageOf(app, 'demo')).files.length, 1);
+  assert.equal((await app.get('/simple/unknown/', json)).status, 502);
+});
+
+test('a sign-in page is neither core metadata nor provenance, whatever was announced', async (t) => {
+  const { up, app } = await stage(t);
+  const wheel = makeWheel({ name: 'demo', version: '1.0' });
+  const other = makeWheel({ name: 'demo', version: '2.0' });
+  up.project('demo').add(wheel, { coreMetadata: 'true', provenance: true }).add(other, { coreMetadata: 'true' });
+  up.order(`/files/${wheel.filename}.metadata`, signInPage);
+  up.order('/integrity/*', signInPage);
+  const metadataOf = async (filename: string) => {
+    const answer = await app.get(`/simple/demo/${filename}.metadata`);
+    assert.equal(answer.status, 200);
+    return await answer.text();
+  };
+  assert.equal(await metadataOf(wheel.filename), String(wheel.metadata), 'out of the wheel');
+  assert.equal((await app.get(`/integrity/demo/1.0/${wheel.filename}/provenance`)).status, 502);
+  const cut = String(other.metadata).replace(/\n\n.*/s, '\n');
+  up.order(`/files/${other.filename}.metadata`, { body: cut });
+  assert.equal(await metadataOf(other.filename), cut, 'it cannot be told yet');
+  await (await app.get(`/simple/demo/${other.filename}`)).arrayBuffer();
+  assert.equal(await metadataOf(other.filename), String(other.metadata), 'what the wheel has');
 });
