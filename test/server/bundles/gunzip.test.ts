@@ -49,3 +49,17 @@ test('of a bomb no more comes at a time than the caps of a reader have room for'
   }
   assert.ok(taken < 2_000_000, `${taken} bytes`);
 });
+
+test('whoever else is at work in the thread has turns meanwhile', async () => {
+  const bomb = gzipSync(Buffer.alloc(100_000_000));
+  let turns = 0;
+  let isDone = false;
+  const others = () => {
+    turns += 1;
+    if (!isDone) setImmediate(others);
+  };
+  setImmediate(others);
+  await expanded(bomb, bomb.length);
+  isDone = true;
+  assert.ok(turns > 5, `${turns} turns`);
+});
