@@ -119,6 +119,7 @@ function bytes(): string[] {
     'errors',
     'fill-spool',
     'free-piece',
+    'send-to-spool',
     'spool',
     'spool-hashes',
     'start-thread',
