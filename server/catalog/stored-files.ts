@@ -11,7 +11,9 @@ export interface StoredFile {
   readonly digest: Digest;
   readonly size: number;
   readonly storedAt: number;
-  readonly uploadTime: string | undefined;
+  readonly uploadTime?: string;
+  /** By when it was uploaded, milliseconds, where its upload time is not known. */
+  readonly seenAt: number;
   /** Of its project: an administrator's word before the upstream's. */
   readonly status: ProjectStatus;
   /** The catalog is away: this is what it said last. */
@@ -70,12 +72,14 @@ export interface FileRow {
 
 /** The stored file that a row tells of. */
 export function storedFileOf(row: FileRow): StoredFile {
+  const { uploadTime, seenAt } = JSON.parse(row.detail) as DistributionFile;
   return {
     filename: row.filename,
     digest: row.digest as Digest,
     size: row.size,
     storedAt: row.stored_at,
-    uploadTime: (JSON.parse(row.detail) as DistributionFile).uploadTime,
+    ...(uploadTime === undefined ? {} : { uploadTime }),
+    seenAt: seenAt ?? row.stored_at,
     status: (row.status_override ?? row.status ?? 'active') as ProjectStatus,
   };
 }

@@ -38,18 +38,25 @@ export function parseIndexPath(path: string): IndexPath {
 }
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
-const TIME = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
+const TIME = /^(\d{4}-\d{2}-\d{2})[Tt](?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 
 /** Milliseconds of a date (its end in UTC, so that the whole day counts, as in uv) or an RFC 3339 time. Throws `malformed-request`. */
 export function parseInstant(text: string): number {
-  const ms = DATE.test(text) ? Date.parse(`${text}T23:59:59.999Z`) : TIME.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms)) {
+  const time = TIME.exec(text);
+  const ms = DATE.test(text) ? Date.parse(`${text}T23:59:59.999Z`) : time === null ? Number.NaN : Date.parse(text);
+  if (Number.isNaN(ms) || !isDay(time?.[1] ?? text)) {
     throw new Problem(
       'malformed-request',
       'The instant after /at/ must be a date (2026-01-31) or an RFC 3339 time with a zone.',
     );
   }
   return ms;
+}
+
+/** Does the calendar have it? `Date` would take 30 February for 1 March. */
+function isDay(date: string): boolean {
+  const midnight = Date.parse(`${date}T00:00:00Z`);
+  return !Number.isNaN(midnight) && new Date(midnight).toISOString().startsWith(date);
 }
 
 function decodeSegment(segment: string): string {

@@ -17,6 +17,8 @@ export interface DistributionFile {
   readonly size?: number;
   /** RFC 3339 in UTC, as upstream gave it or as we set it. PEP 700. */
   readonly uploadTime?: string;
+  /** By when it was uploaded, milliseconds, where upstream tells no time: it was on the page that came then. Never rendered. */
+  readonly seenAt?: number;
   /** `true`, or the reason (never an empty string). PEP 592. */
   readonly yanked?: true | string;
   /** Its core metadata can be had at `<filename>.metadata`: `true`, or with hashes. PEP 658, 714. */

@@ -67,7 +67,7 @@ export class Hosted implements Repository {
   async project(name: ProjectName, view: View): Promise<ProjectDetail | undefined> {
     const detail = await this.#catalog.read(() => findHostedPage(this.name, name));
     if (detail === undefined || view.at === undefined) return detail;
-    const files = detail.files.filter((file) => isInTime(file.uploadTime, view));
+    const files = detail.files.filter((file) => isInTime(file, view));
     const versions = new Set(files.map((file) => distributionOf(file.filename, name).version));
     return { ...detail, files, versions: [...versions].filter((version) => version !== undefined) };
   }
@@ -86,7 +86,7 @@ export class Hosted implements Repository {
     if (stored.status === 'quarantined') {
       throw new Problem('quarantined', 'The project is quarantined: none of its files is served.');
     }
-    if (!isInTime(stored.uploadTime, view)) {
+    if (!isInTime(stored, view)) {
       throw new Problem('file-not-found', `${filename} was not there yet at the instant of this view.`);
     }
     const bytes = isMetadata

@@ -49,7 +49,8 @@ export function mergePage(
   answer: ProjectDetail | { readonly name: ProjectName; readonly absent: true },
   judgement: Judgement,
 ): Merged {
-  const fresh: ProjectDetail = 'absent' in answer ? { name: answer.name, versions: [], files: [] } : answer;
+  const fresh: ProjectDetail =
+    'absent' in answer ? { name: answer.name, versions: [], files: [] } : seenBy(judgement.now, answer, before);
   const status = 'absent' in answer ? (before?.status ?? 'active') : (fresh.status ?? 'active');
   const gone = (before?.files ?? []).filter(missingFrom(fresh.files));
   const kept = status === 'quarantined' ? gone : gone.map((file) => judge(file, judgement)).filter(isKept);
@@ -71,6 +72,16 @@ export function mergePage(
     suspectSince: missing.length === 0 ? undefined : Math.min(...missing),
     empty: 'absent' in answer && files.length === 0,
   };
+}
+
+/** Of files whose upload time upstream does not tell, when they were seen first. */
+function seenBy(now: number, fresh: ProjectDetail, before: KnownPage | undefined): ProjectDetail {
+  if (fresh.files.every((file) => file.uploadTime !== undefined)) return fresh;
+  const seen = new Map((before?.files ?? []).map((file) => [file.filename, file.seenAt]));
+  const files = fresh.files.map((file) =>
+    file.uploadTime === undefined ? { ...file, seenAt: seen.get(file.filename) ?? now } : file,
+  );
+  return { ...fresh, files };
 }
 
 function missingFrom(files: readonly DistributionFile[]): (file: KnownFile) => boolean {

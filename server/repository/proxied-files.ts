@@ -59,7 +59,7 @@ export class ProxiedFiles {
     const stored = await (view.seen ?? this.#parts.hot).storedFile(this.#repository, name, filename);
     if (stored === undefined) return undefined;
     refuseQuarantined(stored.status);
-    if (!isInTime(stored.uploadTime, view)) throw notInView(filename);
+    if (!isInTime(stored, view)) throw notInView(filename);
     return stored;
   }
 
@@ -79,7 +79,7 @@ export class ProxiedFiles {
     if (file === undefined || file.removedAt !== undefined) {
       throw new Problem('file-not-found', `The index lists no file ${filename} of ${name}.`);
     }
-    if (!isInTime(file.uploadTime, view)) throw notInView(filename);
+    if (!isInTime(file, view)) throw notInView(filename);
     return file;
   }
 

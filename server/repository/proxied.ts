@@ -114,7 +114,7 @@ export class Proxied implements Repository {
     if (known === undefined || !known.present) return undefined;
     refuseQuarantined(known.status);
     const file = (await this.#page(known))?.files.get(filename);
-    const address = file !== undefined && isInTime(file.uploadTime, view) ? file.provenance : undefined;
+    const address = file !== undefined && isInTime(file, view) ? file.provenance : undefined;
     if (address === undefined) throw new Problem('file-not-found', `The upstream holds no provenance of ${filename}.`);
     const document = await this.#parts.upstream.document(new URL(address), {
       accept: 'application/vnd.pypi.integrity.v1+json, application/json;q=0.5',

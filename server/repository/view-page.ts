@@ -42,11 +42,10 @@ export function viewPage(
   };
 }
 
-/** Is the file's upload before the instant of the view? A file whose time is not known is not in the past. */
-export function isInTime(uploadTime: string | undefined, view: View): boolean {
+/** Was the file uploaded by the instant of the view? One whose time is not known was when it was first seen. */
+export function isInTime(file: Pick<DistributionFile, 'uploadTime' | 'seenAt'>, view: View): boolean {
   if (view.at === undefined) return true;
-  if (uploadTime === undefined) return false;
-  const at = Date.parse(uploadTime);
+  const at = file.uploadTime === undefined ? (file.seenAt ?? Number.NaN) : Date.parse(file.uploadTime);
   return !Number.isNaN(at) && at <= view.at;
 }
 
@@ -57,7 +56,7 @@ export function whyNotHere(repository: string, since: number): string {
 }
 
 function isInView(file: KnownFile, view: View, holdings: Holdings): boolean {
-  return isInTime(file.uploadTime, view) && (!view.offline || holdings.files.has(file.filename));
+  return isInTime(file, view) && (!view.offline || holdings.files.has(file.filename));
 }
 
 function viewFile(file: KnownFile, holdings: Holdings, outage: Outage | undefined): DistributionFile {

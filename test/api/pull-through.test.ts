@@ -151,3 +151,27 @@ test('the views offline and at an instant hide on page and file alike', async (t
   );
   assert.equal((await app.get(`/offline/simple/demo-pkg/${old.filename}`)).status, 404);
 });
+
+test('where upstream tells no upload times, an instant has what had been seen by then', async (t) => {
+  const up = await fakeUpstream(t, { formats: 'html' });
+  const later = makeWheel({ name: 'demo-pkg', version: '9.0' });
+  up.project('demo-pkg').add(wheel);
+  const clock = new FakeClock(Date.UTC(2026, 5, 1, 12));
+  const app = await testApp(t, { upstream: up.url, clock });
+  const versionsAt = async (instant: string, view = '') => {
+    const answer = await app.get(`/at/${instant}${view}/simple/demo-pkg/`, json);
+    const page = await answer.text();
+    assert.doesNotMatch(page, /seen/i);
+    return (JSON.parse(page) as { versions: string[] }).versions;
+  };
+  assert.deepEqual(await versionsAt('2026-06-01'), [wheel.version]);
+  up.project('demo-pkg').add(later);
+  await clock.advance(2 * 24 * 60 * 60_000);
+  assert.deepEqual((await versionsAt('2030-01-01')).toSorted(), [wheel.version, later.version].toSorted());
+  assert.deepEqual(await versionsAt('2026-06-02'), [wheel.version]);
+  assert.deepEqual(await versionsAt('2026-05-31'), []);
+  for (const { filename } of [wheel, later]) await (await app.get(`/simple/demo-pkg/${filename}`)).arrayBuffer();
+  assert.deepEqual(await versionsAt('2026-06-02', '/offline'), [wheel.version]);
+  assert.equal((await app.get(`/at/2026-06-02/simple/demo-pkg/${wheel.filename}`)).status, 200);
+  assert.equal((await app.get(`/at/2026-06-02/simple/demo-pkg/${later.filename}`)).status, 404);
+});

@@ -91,6 +91,16 @@ test('evil addresses are refused, not interpreted', () => {
 test('instants', () => {
   assert.equal(parseInstant('2026-01-31T10:00:00Z'), Date.UTC(2026, 0, 31, 10));
   assert.equal(parseInstant('2026-01-31T10:00:00.5+01:00'), Date.UTC(2026, 0, 31, 9, 0, 0, 500));
-  for (const bad of ['yesterday', '2026-13-01', '2026-01-31T10:00:00', '2026', ''])
+  assert.equal(parseInstant('2024-02-29'), Date.UTC(2024, 1, 29, 23, 59, 59, 999));
+  for (const bad of [
+    'yesterday',
+    '2026-13-01',
+    '2026-01-31T10:00:00',
+    '2026',
+    '',
+    '2026-02-30',
+    '2026-02-29T00:00:00Z',
+    '2026-01-31T24:00:00Z',
+  ])
     assert.throws(() => parseInstant(bad), Problem, bad);
 });
