@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { homedir, hostname, networkInterfaces } from 'node:os';
 import { findPipIndex, type PipIndex, type PipQuestion } from './pip-default.ts';
 import type { Environment } from './references.ts';
@@ -23,10 +24,26 @@ export async function resolveAuto(
     const advice = 'No index was found that pip on this machine uses; set "url" of the upstream in the configuration.';
     return { config, warnings: [...warnings, advice] };
   }
+  const unreadable = await whyUnreadable(index.caFile);
+  const usable = unreadable === undefined ? index : { ...index, caFile: null };
   const repositories = Object.entries(config.repositories).map(([name, repository]) => {
-    return [name, isAuto(repository) ? pointed(repository, index) : repository] as const;
+    return [name, isAuto(repository) ? pointed(repository, usable) : repository] as const;
   });
-  return { config: { ...config, repositories: Object.fromEntries(repositories) }, warnings };
+  return {
+    config: { ...config, repositories: Object.fromEntries(repositories) },
+    warnings: unreadable === undefined ? warnings : [...warnings, unreadable],
+  };
+}
+
+/** What pip is told may be meant for other programs, such as a folder of certificates: that keeps no server from starting. */
+async function whyUnreadable(caFile: string | null): Promise<string | undefined> {
+  try {
+    if (caFile !== null) await readFile(caFile);
+    return undefined;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    return `The certificates that pip here is told to trust, ${caFile}, are no readable file (${code}); they are passed over.`;
+  }
 }
 
 type Auto = Extract<RepositoryConfig, { kind: 'upstream' }>;
