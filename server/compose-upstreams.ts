@@ -120,5 +120,7 @@ function savedHealth(row: UpstreamStateTable | undefined): SavedHealth | undefin
 
 /** What indexes are told of who asks: name, version, and whom to write to when it asks too much. */
 export function userAgentOf(version: string, contact: string | null): string {
-  return `stormcellar/${version}${contact === null ? '' : ` (${contact})`}`;
+  // A header has room for ASCII alone.
+  const ascii = contact?.toWellFormed().replace(/[^\x20-\x7e]/gu, encodeURIComponent);
+  return `stormcellar/${version}${ascii === undefined ? '' : ` (${ascii})`}`;
 }

@@ -44,7 +44,8 @@ export class Pages {
 
   constructor(options: { readonly maxBytes: number }) {
     this.#cache = new LRUCache({
-      maxSize: options.maxBytes,
+      // Nought keeps nothing; to the cache it would be no bound at all.
+      maxSize: Math.max(1, options.maxBytes),
       sizeCalculation: ({ plain, gzip }) => bytesOf(plain) + (gzip === undefined ? 0 : bytesOf(gzip)) + 500,
     });
   }

@@ -45,6 +45,26 @@ test('a page, a file and its metadata come through, and the second time without 
   assert.deepEqual(Buffer.from(await metadata.arrayBuffer()), wheel.metadata);
 });
 
+test('whoever runs the server is told to the upstream, in whatever script the name is written', async (t) => {
+  const up = await fakeUpstream(t);
+  up.project('demo-pkg').add(wheel);
+  const app = await testApp(t, { upstream: up.url, config: { contact: 'Łukasz\n<ops@acme.example>' } });
+  assert.equal((await app.get('/simple/demo-pkg/')).status, 200);
+  const [asked] = up.seen('/simple/demo-pkg/');
+  assert.match(asked?.headers['user-agent'] ?? '', /^stormcellar\/\S+ \(%C5%81ukasz%0A<ops@acme\.example>\)$/);
+});
+
+test('without room to keep anything in memory it serves all the same', async (t) => {
+  const up = await fakeUpstream(t);
+  up.project('demo-pkg').add(wheel);
+  const app = await testApp(t, { upstream: up.url, config: { limits: { pageCacheBytes: 0, fileCacheBytes: 0 } } });
+  for (let time = 0; time < 2; time += 1) {
+    assert.equal((await app.get('/simple/demo-pkg/')).status, 200);
+    const body = await app.get(`/simple/demo-pkg/${wheel.filename}`);
+    assert.equal(sha256(await body.arrayBuffer()), wheel.sha256);
+  }
+});
+
 test('many who ask for one cold file and one cold page cost one fetch each', async (t) => {
   const up = await fakeUpstream(t);
   const big = makeWheel({ name: 'big', version: '1', padding: 2_000_000 });
