@@ -1,6 +1,6 @@
 import type { Actor } from '../model/access.ts';
 import type { AppName, BundleVersionText, Expired, Retention } from '../model/bundle.ts';
-import { removeVersions } from './bundles.ts';
+import { findLatest, removeVersions } from './bundles.ts';
 import { all, first, run, type Script } from './catalog.ts';
 import { appendEvent } from './events.ts';
 import { sql } from './schema.ts';
@@ -30,7 +30,10 @@ export function* setRetention(
   yield* appendEvent({ kind: 'retention-changed', actor, subject: `bundle/${app}`, detail, at });
 }
 
-/** Which versions may go. Never what a channel points to now or pointed to last, nor what a rollback would go back to. */
+/**
+ * Which versions may go. Never what a channel points to now or pointed to last, nor what a rollback would go back to, nor what `@latest` is: a
+ * release that pre-releases came after.
+ */
 export function* findExpired(app: AppName, retention: Retention): Script<readonly Expired[]> {
   const { keep, keepPerChannel } = retention;
   if (keep === null) return [];
@@ -46,9 +49,10 @@ export function* findExpired(app: AppName, retention: Retention): Script<readonl
   );
   if (versions.length <= keep) return [];
   const kept = yield* heldByChannels(app, Math.max(keepPerChannel ?? 0, 2));
+  const latest = yield* findLatest(app);
   return versions
     .slice(keep)
-    .filter(({ version }) => !kept.has(version))
+    .filter(({ version }) => !kept.has(version) && version !== latest?.version)
     .map((row) => ({ version: row.version as BundleVersionText, size: row.size, createdAt: row.created_at }));
 }
 

@@ -79,7 +79,7 @@ const retention = z
   )
   .default({})
   .describe(
-    'Which bundle versions may go, by application; `*` is every other one. What a channel points to now or pointed to last never goes.',
+    'Which bundle versions may go, by application; `*` is every other one. What a channel points to now or pointed to last, or `@latest` is, never goes.',
   );
 
 const fetch = z

@@ -237,5 +237,18 @@ function channelsOn(engine: string, open: (t: TestContext) => Promise<Catalog>, 
       assert.equal((await back(catalog)).to, '2');
       await refused(back(catalog), 'nothing-before');
     });
+
+    test('the newest release is never let go, whatever was uploaded after it', async (t) => {
+      const catalog = await open(t);
+      for (const [at, name] of ['2.0', '3.0', '2.0.1', '3.1.dev1', '3.1.dev2'].entries()) {
+        await catalog.write(() => publishVersion({ ...version(name), createdAt: at }, { actor }));
+      }
+      const gone = await catalog.write(() => expireVersions(app, { keep: 2, keepPerChannel: null }, { actor, at: 9 }));
+      assert.deepEqual(
+        gone.map((one) => one.version),
+        ['2.0.1', '2.0'],
+      );
+      assert.equal((await catalog.read(() => findLatest(app)))?.version, '3.0');
+    });
   });
 }
