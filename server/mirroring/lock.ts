@@ -120,6 +120,8 @@ export interface LockChanges {
   readonly fileUrl?: (url: string, entry: LockEntry) => string | undefined;
   /** The new address of an index that the lock names; `undefined`: as it is. */
   readonly indexUrl?: (url: string) => string | undefined;
+  /** Pages of files elsewhere that the lock names are left out. */
+  readonly withoutLinks?: boolean;
 }
 
 /** One lock format: reads it, and writes a changed one without touching what need not change. */

@@ -67,6 +67,7 @@ export async function rewrittenLock(
   const changes: LockChanges = {
     sources,
     files,
+    withoutLinks: options.urls === 'here',
     fileUrl: (url, entry) => (canonical === undefined ? hereUrl(url, entry, options) : canonical.get(url)),
     indexUrl: (url) => {
       if (indexUrl === undefined || (canonical !== undefined && !isHere(url, options))) return undefined;

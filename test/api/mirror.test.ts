@@ -87,6 +87,15 @@ describe('mirroring a lock', () => {
     );
   });
 
+  test('pages of files elsewhere are none that the rewritten lock needs', async (t) => {
+    const { app } = await world(t);
+    const job = await mirror(app, lockOf(`--find-links https://links.example/\n${pins(B1)}`));
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+    assert.match(JSON.stringify(job.result?.notes), /the rewritten lock does without it/);
+    assert.equal(await rewritten(app, job), `\n${pins(B1)}`);
+    assert.match(await rewritten(app, job, '?urls=canonical'), /^--find-links https:\/\/links\.example\/\n/);
+  });
+
   test('hashes that no index lists stay the only ones', async (t) => {
     const { app } = await world(t);
     const content = `native==1.0 --hash=sha512:${createHash('sha512').update(NATIVE_SDIST.bytes).digest('hex')}\n`;

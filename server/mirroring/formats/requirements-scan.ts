@@ -2,6 +2,7 @@ import { RequirementSyntaxError } from '../../model/marker.ts';
 import { parseRequirement, pinnedVersion, type Requirement } from '../../model/requirement.ts';
 import { type DirectUrl, looksLikeUrl, parseDirectUrl } from '../direct-url.ts';
 import { type LockEntry, type LockFault, type LockNote, shown } from '../lock.ts';
+import { isWebUrl } from '../lock-document.ts';
 import { type LogicalLine, logicalLines, tokens } from './requirements-lines.ts';
 import { type Option, optionNote, parseOptions } from './requirements-options.ts';
 
@@ -42,6 +43,8 @@ export interface RequirementsFile {
   readonly entries: readonly FoundEntry[];
   readonly references: readonly Reference[];
   readonly indexes: readonly FoundIndex[];
+  /** The options that name pages of files elsewhere (`--find-links`), each with its value. */
+  readonly links: readonly (readonly [number, number])[];
   readonly notes: readonly LockNote[];
   readonly faults: readonly LockFault[];
 }
@@ -50,13 +53,14 @@ interface Gathered {
   readonly entries: FoundEntry[];
   readonly references: Reference[];
   readonly indexes: FoundIndex[];
+  readonly links: (readonly [number, number])[];
   readonly notes: LockNote[];
   readonly faults: LockFault[];
 }
 
 /** Reads one requirements file. `name`: put before line numbers, for parts. Never throws; what is wrong is in `faults`. */
 export function scanRequirements(source: string, name?: string): RequirementsFile {
-  const found: Gathered = { entries: [], references: [], indexes: [], notes: [], faults: [] };
+  const found: Gathered = { entries: [], references: [], indexes: [], links: [], notes: [], faults: [] };
   for (const line of logicalLines(source)) {
     const place = name === undefined ? `line ${line.number}` : `${shown(name)} line ${line.number}`;
     const fault = scanLine(line, place, found);
@@ -91,7 +95,12 @@ function scanOption(
   { place, found }: { place: string; found: Gathered },
 ): string | undefined {
   const note = optionNote(option.name);
-  if (note !== undefined) found.notes.push({ place, detail: `--${option.name} ${note}.` });
+  const isLink = option.name === 'find-links' && isWebUrl(option.value);
+  if (note !== undefined) {
+    const more = isLink ? '; the rewritten lock does without it' : '';
+    found.notes.push({ place, detail: `--${option.name} ${note}${more}.` });
+  }
+  if (isLink) found.links.push([line.sourceAt(option.start), line.sourceAt(option.end)]);
   switch (option.name) {
     case 'requirement':
     case 'constraint':

@@ -115,6 +115,8 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
       const changed = changes.indexUrl?.(url);
       if (changed !== undefined) edits.get(file)?.replace(span[0], span[1], changed);
     }
+    // uv gives up when it cannot reach such a page, and what the lock needs is in the index.
+    if (changes.withoutLinks) for (const [start, end] of file.scan.links) edits.get(file)?.replace(start, end, '');
   }
   const changed = (part: string | undefined): string | undefined => {
     const file = files.find((each) => each.part === part);

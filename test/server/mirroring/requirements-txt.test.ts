@@ -229,6 +229,12 @@ describe('a rewritten requirements file', () => {
     );
   });
 
+  test('does without pages of files elsewhere, where that is wanted', () => {
+    const locked = '-f https://links.example/a.html  # cpu\n--find-links ./wheels -f "https://b.example/"\nfoo==1\n';
+    assert.equal(rewrite(locked, { withoutLinks: true }), '  # cpu\n--find-links ./wheels \nfoo==1\n');
+    assert.equal(rewrite(locked, {}), locked);
+  });
+
   test('names the project of an address that had none', () => {
     const sources = new Map([[0, archive]]);
     assert.equal(rewrite('git+https://git.example/s.git#egg=foo', { sources }), `foo @ ${archive.url}#sha256=${A}`);
