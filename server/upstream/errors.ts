@@ -14,6 +14,8 @@ export interface FailureDetails {
   /** What `Retry-After` asks for, milliseconds. */
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
+  /** It happened at another host, to which the upstream had redirected. */
+  readonly isElsewhere?: boolean;
 }
 
 /** An upstream did not give what it was asked for. The message is one clause without addresses or secrets. */
@@ -21,6 +23,7 @@ export class UpstreamError extends Error {
   readonly kind: FailureKind;
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
+  readonly isElsewhere: boolean;
 
   constructor(kind: FailureKind, message: string, details: FailureDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -28,6 +31,7 @@ export class UpstreamError extends Error {
     this.kind = kind;
     this.status = details.status;
     this.retryAfterMs = details.retryAfterMs;
+    this.isElsewhere = details.isElsewhere ?? false;
   }
 
   /** Is it worth asking the same again in a moment? */

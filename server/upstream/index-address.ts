@@ -91,8 +91,7 @@ export class IndexAddress {
       return answer;
     } catch (error) {
       const failure = upstreamErrorOf(error);
-      // Who waited for a place most of the time does not know whether upstream would have answered in time.
-      const kind = failure.kind === 'timeout' && hadPlaceFor < options.ms / 2 ? 'here' : failure.kind;
+      const kind = kindOf(failure, hadPlaceFor >= options.ms / 2);
       if (kind !== 'here') this.#remember(name);
       this.#failed({ of: 'page', kind, object: name }, failure);
       throw failure;
@@ -181,6 +180,14 @@ export class IndexAddress {
       throw error;
     }
   }
+}
+
+/** What a failure says of this address. `wasAsked`: most of the time was spent asking. */
+function kindOf({ kind, isElsewhere }: UpstreamError, wasAsked: boolean): Failure['kind'] {
+  // Who waited for a place does not know whether upstream would have answered in time.
+  if (kind === 'timeout' && !wasAsked) return 'here';
+  // An index may send names that it lacks on to another, which is down: it has answered itself.
+  return kind === 'unreachable' && isElsewhere ? 'answer' : kind;
 }
 
 /** What is too much for us was an answer all the same. */

@@ -45,7 +45,7 @@ export class Web {
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
       seen.add(url.href);
       await this.#options.guard.check(url);
-      const response = await this.#once(url, request);
+      const response = await this.#once(url, request, url.hostname !== start.hostname);
       const location = isRedirect(response.status) ? response.headers.location : undefined;
       if (location === undefined) return response;
       await discard(response.body, request.signal);
@@ -60,7 +60,7 @@ export class Web {
     throw new UpstreamError('answer', `it redirects more than ${MAX_REDIRECTS} times`);
   }
 
-  async #once(url: URL, { method = 'GET', headers, signal }: WebRequest): Promise<WebResponse> {
+  async #once(url: URL, { method = 'GET', headers, signal }: WebRequest, isElsewhere: boolean): Promise<WebResponse> {
     const { connections, userAgent, credentials } = this.#options;
     const authorization = credentials.get(url.origin);
     try {
@@ -73,7 +73,8 @@ export class Web {
     } catch (error) {
       // The reason of an abort is the caller's own.
       if (signal.aborted) throw signal.reason;
-      throw upstreamErrorOf(error);
+      const { kind, message } = upstreamErrorOf(error);
+      throw new UpstreamError(kind, message, { cause: error, isElsewhere });
     }
   }
 }

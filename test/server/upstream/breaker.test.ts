@@ -300,3 +300,17 @@ test('who waited for a place while pages came slowly does not prove an outage', 
   await Promise.all(asked);
   assert.equal(upstream.health().state, 'closed', 'one that was asked the whole time');
 });
+
+test('a page that the index sends on to a host that is down says little of the index', async (t) => {
+  const up = await fakeUpstream(t);
+  up.project('demo').add(wheel);
+  const { upstream } = await anUpstream(t, up.url);
+  const elsewhere = await fakeUpstream(t);
+  const address = `${elsewhere.url.replace('127.0.0.1', 'localhost')}there/`;
+  await elsewhere.close();
+  for (const name of ['there', 'there-too']) up.order(`/simple/${name}/`, { redirect: address });
+  for (const name of ['there', 'there', 'there-too', 'there']) await fail(upstream, name);
+  assert.equal(upstream.health().state, 'closed');
+  assert.match(upstream.health().lastError ?? '', /connection refused/);
+  assert.equal(typeof (await upstream.page(DEMO)), 'object');
+});
