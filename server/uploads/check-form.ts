@@ -113,12 +113,9 @@ function checkWheelName(filename: Filename, fields: FormFields, rules: UploadRul
     );
   }
   checkFiletype(fields, 'bdist_wheel', filename);
-  const python = single(fields, 'pyversion');
-  if (python !== undefined && python.toLowerCase() !== wheel.pythonTag.toLowerCase()) {
-    throw new Problem(
-      'metadata-mismatch',
-      `The form gives pyversion ${quoted(python)}, the file name ${wheel.pythonTag}.`,
-    );
+  // Beyond that it is a hint: distutils sends the version of Python that it ran on.
+  if (single(fields, 'pyversion') === 'source') {
+    throw new Problem('metadata-mismatch', `The form gives pyversion 'source', but ${filename} is a wheel.`);
   }
   if (!rules.linuxPlatformTags && wheel.platformTag.split('.').some((tag) => tag.startsWith('linux_'))) {
     throw new Problem('not-accepted', `Wheels for ${wheel.platformTag} are not taken here; build a manylinux wheel.`);
