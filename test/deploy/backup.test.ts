@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { promisify } from 'node:util';
@@ -14,16 +14,16 @@ import { type BuiltFile, makeWheel } from '../support/wheel.ts';
 it('a backup made as docs/operations.md says holds every byte that its rows name, whatever went on meanwhile', async (t) => {
   const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   const told = page.slice(page.indexOf('SQLite and disk, while the server runs:'));
-  const [copyFirst = '', , snapshot = '', copyAgain = ''] = (told.split('```')[1] ?? '').trim().split('\n');
+  const [makeFolder = '', copyFirst = '', , snapshot = '', copyAgain = ''] = (told.split('```')[1] ?? '').trim().split('\n');
   const statement = /"(VACUUM INTO '[^']*')"/.exec(snapshot)?.[1] ?? '';
   const dir = await tempDir(t);
-  await mkdir(join(dir, 'backup', 'blobs'), { recursive: true });
   const app = await testApp(t, { dataDir: join(dir, 'data') });
   const shell = (command: string) => promisify(execFile)('sh', ['-c', command], { cwd: dir });
   const [old, during, gone, late] = ['1.0', '2.0', '3.0', '4.0'].map((version) => makeWheel({ name: 'demo', version }));
   assert.ok(old && during && gone && late);
 
   await upload(app, old);
+  await shell(makeFolder);
   await shell(copyFirst);
   await upload(app, during);
   await upload(app, gone);
