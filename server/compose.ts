@@ -1,5 +1,5 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, createServer as createNetServer, type Server as NetServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openBlobStore } from '../storage/open.ts';
@@ -259,6 +259,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   server.requestTimeout = 0;
   return {
     start: async () => {
+      await checkAddress(config);
       const firstToken =
         config.bootstrapToken === undefined
           ? await ensureFirstToken({ catalog, clock, dataDir: config.dataDir })
@@ -324,7 +325,14 @@ function watchUpstreams(metrics: Metrics, upstreams: ReadonlyMap<string, Upstrea
   );
 }
 
-async function listen(server: Server, { listen: { host, port } }: Config): Promise<string> {
+/** Throws where `listen` would, before anything is made that is shown once. */
+async function checkAddress(config: Config): Promise<void> {
+  const server = createNetServer();
+  await listen(server, config);
+  await new Promise((resolve) => server.close(resolve));
+}
+
+async function listen(server: NetServer, { listen: { host, port } }: Config): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {

@@ -125,13 +125,20 @@ test('told to stop while it waits for its database, it does not go on waiting', 
 test('what keeps it from starting is one sentence', async (t) => {
   const taken = await blackHole(t);
   const port = new URL(taken.url).port;
-  const busy = start(t, await tempDir(t), { STORMCELLAR_LISTEN__PORT: port });
+  const cwd = await tempDir(t);
+  const busy = start(t, cwd, { STORMCELLAR_LISTEN__PORT: port });
   assert.equal(await busy.exited, 1);
   assert.equal(busy.complained.length, 1);
   assert.match(
     busy.complained[0] ?? '',
     /^Stormcellar cannot serve: Something else listens there already \(.*EADDRINUSE/,
   );
+
+  const elsewhere = start(t, cwd);
+  await elsewhere.listening;
+  elsewhere.child.kill('SIGTERM');
+  assert.equal(await elsewhere.exited, 0);
+  assert.match(elsewhere.said.join('\n'), /Admin token, shown this once/, 'the failed start has not used up the token');
 
   const nowhere = start(t, await tempDir(t), { STORMCELLAR_DATA_DIR: '/dev/null/data' });
   assert.equal(await nowhere.exited, 1);
