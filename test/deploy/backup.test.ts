@@ -14,7 +14,9 @@ import { type BuiltFile, makeWheel } from '../support/wheel.ts';
 it('a backup made as docs/operations.md says holds every byte that its rows name, whatever went on meanwhile', async (t) => {
   const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   const told = page.slice(page.indexOf('SQLite and disk, while the server runs:'));
-  const [makeFolder = '', copyFirst = '', , snapshot = '', copyAgain = ''] = (told.split('```')[1] ?? '').trim().split('\n');
+  const [makeFolder = '', copyFirst = '', , snapshot = '', copyAgain = ''] = (told.split('```')[1] ?? '')
+    .trim()
+    .split('\n');
   const statement = /"(VACUUM INTO '[^']*')"/.exec(snapshot)?.[1] ?? '';
   const dir = await tempDir(t);
   const app = await testApp(t, { dataDir: join(dir, 'data') });
