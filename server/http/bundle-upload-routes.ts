@@ -24,7 +24,7 @@ export interface BundleUploadParts {
 /** Publishing bundles: `PUT /bundles/{app}/{version}/{filename}` and `POST /bundles/{app}`. */
 export function bundleUploadRoutes(parts: BundleUploadParts): Router {
   const { bundles, access, spoolDir, maxBytes, maxLockBytes } = parts;
-  const router = Router();
+  const router = Router({ caseSensitive: true });
 
   function authorize(req: Request, name: string, words?: UploadWords): void {
     const { principal } = contextOf(req);

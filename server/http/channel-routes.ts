@@ -29,7 +29,8 @@ const kept = z.strictObject({ keep: count(1), keepPerChannel: count(0).default(n
 
 /** Moving channels, removing versions and what retention keeps: `/bundles/{app}/channels/…`, `DELETE`, `/bundles/{app}/retention`. */
 export function channelRoutes({ bundles, access }: { bundles: Bundles; access: Authorizer }): Router {
-  const router = Router();
+  // A version may be named RETENTION.
+  const router = Router({ caseSensitive: true });
   const may = (req: Request, action: 'read' | 'bundle' | 'admin', name: string) =>
     access.authorize(contextOf(req).principal, action, { kind: 'app', name });
 

@@ -66,3 +66,15 @@ test('a form that says two things of one is refused; twice the same is once', as
     201,
   );
 });
+
+test('words of addresses are in lower case; in another they are names', async (t) => {
+  const app = await testApp(t);
+  for (const version of ['Retention', 'Channels', 'Diff']) {
+    const path = `/bundles/myapp/${version}`;
+    assert.equal((await app.admin(`${path}/prod`, { method: 'PUT', body: version })).status, 201);
+    assert.equal((await json(app.get(path))).version, version);
+    assert.equal(await (await app.get(`${path}/prod`)).text(), version);
+    assert.equal((await app.admin(path, { method: 'DELETE' })).status, 204);
+  }
+  assert.equal((await app.get('/Bundles/myapp')).status, 404);
+});
