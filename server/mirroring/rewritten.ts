@@ -3,6 +3,7 @@ import { listJobItems } from '../catalog/jobs.ts';
 import { findSource, type SourceRecord } from '../catalog/sources.ts';
 import type { JobItem } from '../model/job.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
+import { versionKey } from '../model/version.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import { keptOtherwise } from './kept-sources.ts';
 import {
@@ -55,7 +56,7 @@ export async function rewrittenLock(
     if (entry.source.kind !== 'index' || !lacksHash(entry) || !takesHashes) continue;
     files.set(
       at,
-      (kept.files.get(releaseKey(entry)) ?? []).map((file) => ({
+      (kept.files.get(releaseKey(entry.project, entry.version)) ?? []).map((file) => ({
         ...file,
         url: fileUrl(entry, file.filename, options),
       })),
@@ -93,7 +94,9 @@ async function keptByJob(
   { id, catalog }: { readonly id: string; readonly catalog: Catalog },
 ): Promise<Kept> {
   const wanted = new Set(
-    lock.entries.filter((entry) => entry.source.kind === 'index' && lacksHash(entry)).map(releaseKey),
+    lock.entries
+      .filter((entry) => entry.source.kind === 'index' && lacksHash(entry))
+      .map(({ project, version }) => releaseKey(project, version)),
   );
   const sources = new Map<string, SourceRecord>();
   const files = new Map<string, KnownFile[]>();
@@ -112,7 +115,7 @@ async function keptByJob(
         if (record !== undefined && place !== undefined) sources.set(place, record);
         continue;
       }
-      const key = `${name} ${version}`;
+      const key = releaseKey(name, version);
       if (by !== undefined || !wanted.has(key)) continue;
       const file = { filename, sha256, url: '', ...(size === undefined ? {} : { size }) };
       files.set(key, [...(files.get(key) ?? []), file]);
@@ -138,8 +141,9 @@ function detailOf(item: JobItem): ItemDetail {
   return item.detail as unknown as ItemDetail;
 }
 
-function releaseKey(entry: LockEntry): string {
-  return `${entry.project} ${entry.version}`;
+/** `1.0` and `1` are one release (PEP 440), and two lines of a lock may spell it in two ways. */
+function releaseKey(project: string | undefined, version: string | undefined): string {
+  return `${project} ${version === undefined ? '' : versionKey(version)}`;
 }
 
 function newSource(record: SourceRecord, entry: LockEntry, { urls, origin }: RewriteOptions): NewSource | undefined {

@@ -111,6 +111,12 @@ describe('mirroring a lock', () => {
     assert.match(job.error ?? '', /beta 1\.0 .* could not be had: There is no room left to store beta-1\.0/);
   });
 
+  test('two spellings of a version both get its hashes', async (t) => {
+    const { app } = await world(t);
+    const job = await mirror(app, lockOf('beta==1.0 ; python_version < "3.9"\nbeta==1 ; python_version >= "3.9"\n'));
+    assert.equal((await rewritten(app, job)).split(`--hash=sha256:${B1.sha256}`).length, 3);
+  });
+
   test('targets limit what is fetched, and a drill answers for each', async (t) => {
     const { up, app } = await world(t);
     const [linux = B1, mac = B1] = NATIVE;
