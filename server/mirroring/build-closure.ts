@@ -21,16 +21,26 @@ export interface BuildRelease {
   readonly filenames: readonly string[];
   /** What needs it, for messages. */
   readonly by: string;
+  /** Builds may do without. */
+  readonly isOptional?: true;
 }
 
 /** Where build requirements are looked for. */
 export interface BuildWorld {
   /** The files of a project that may be chosen; `undefined`: it is not known. */
-  candidates(project: ProjectName): Promise<readonly Candidate[] | undefined>;
+  candidates(project: ProjectName, need: { readonly isOptional?: true }): Promise<readonly Candidate[] | undefined>;
   /** Has the release's files; answers what they require in turn. */
   take(release: BuildRelease): Promise<readonly string[]>;
   /** There is no release that fits. */
-  lacks(what: { readonly name: string; readonly by: string; readonly why: string }): void;
+  lacks(what: Lacking): void;
+}
+
+/** What builds need and cannot have. */
+export interface Lacking {
+  readonly name: string;
+  readonly by: string;
+  readonly why: string;
+  readonly isOptional?: true;
 }
 
 /** What a build needs, and for which of an archive. */
@@ -40,7 +50,11 @@ export interface BuildRoot {
   readonly by: string;
   /** Extras of the release that requires it. */
   readonly extras?: readonly string[];
+  readonly isOptional?: true;
 }
+
+/** pip 23 puts it beside setuptools where no pyproject.toml says otherwise, and setuptools before version 70.1 asks for it. */
+const BESIDE_SETUPTOOLS = 'wheel';
 
 // Ours: the largest closures of build backends have some dozens.
 const MAX_REQUIREMENTS = 2_000;
@@ -58,8 +72,11 @@ export async function buildClosure(
   const seen = new Set<string>();
   const taken = new Set<string>();
   const queue = [...roots];
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const asked = `${next.requirement} ${(next.extras ?? []).join(',')}`;
+  // After all that is required, which it may be as well.
+  const optional: BuildRoot[] = [];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift() ?? optional.shift()) {
+    const need = next.isOptional === undefined ? {} : { isOptional: next.isOptional };
+    const asked = `${next.requirement} ${(next.extras ?? []).join(',')} ${next.isOptional ?? false}`;
     if (seen.has(asked)) continue;
     seen.add(asked);
     if (seen.size > MAX_REQUIREMENTS) {
@@ -77,28 +94,31 @@ export async function buildClosure(
       const key = `${by} ${extras.join(',')}`;
       if (taken.has(key)) continue;
       taken.add(key);
-      for (const text of await world.take(release)) queue.push({ requirement: text, by, extras });
+      for (const text of await world.take(release)) queue.push({ requirement: text, by, extras, ...need });
+      if (release.project === 'setuptools')
+        optional.push({ requirement: BESIDE_SETUPTOOLS, by: release.by, isOptional: true });
     }
   }
 }
 
 async function releasesFor(
   requirement: Requirement,
-  { requirement: text, by, extras = [] }: BuildRoot,
+  { requirement: text, by, extras = [], isOptional }: BuildRoot,
   { targets, world }: { readonly targets: readonly Target[]; readonly world: BuildWorld },
 ): Promise<readonly BuildRelease[]> {
   const { project, markerTree } = requirement;
+  const need = isOptional === undefined ? {} : { isOptional };
   const applies = (target: Target | undefined): boolean =>
     markerTree === undefined || markerMayHold(markerTree, { target, extras });
   const wanted = (targets.length === 0 ? [undefined] : targets).filter(applies);
   if (wanted.length === 0) return [];
   if (requirement.url !== undefined) {
-    world.lacks({ name: project, by, why: 'it is required by address, which cannot be kept for a build' });
+    world.lacks({ name: project, by, why: 'it is required by address, which cannot be kept for a build', ...need });
     return [];
   }
-  const candidates = await world.candidates(project);
+  const candidates = await world.candidates(project, need);
   if (candidates === undefined) {
-    world.lacks({ name: project, by, why: 'no repository of the index has the project' });
+    world.lacks({ name: project, by, why: 'no repository of the index has the project', ...need });
     return [];
   }
   const releases = Map.groupBy(candidates, ({ filename }) => distributionOf(filename, project).version ?? '');
@@ -107,14 +127,14 @@ async function releasesFor(
     const version = newest(requirement, releases, target);
     if (version === undefined) {
       const where = target === undefined ? '' : ` on ${target.text}`;
-      world.lacks({ name: project, by, why: `there is no release that fits "${text}"${where}` });
+      world.lacks({ name: project, by, why: `there is no release that fits "${text}"${where}`, ...need });
       continue;
     }
     const filenames = chosen.get(version) ?? new Set();
     for (const { filename } of pick(releases.get(version) ?? [], target)) filenames.add(filename);
     chosen.set(version, filenames);
   }
-  return [...chosen].map(([version, filenames]) => ({ project, version, filenames: [...filenames], by }));
+  return [...chosen].map(([version, filenames]) => ({ project, version, filenames: [...filenames], by, ...need }));
 }
 
 function parsed(text: string): Requirement | undefined {

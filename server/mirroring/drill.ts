@@ -112,8 +112,10 @@ export class Drill {
         const requires = await Promise.all(toBeBuilt(project, held, options).map(read));
         return requires.flat();
       },
-      onLacking: ({ name, by, why }) =>
-        findings.miss({ name, version: null, filename: null, why: `${by} needs it to be built, and ${why}` }),
+      onLacking: ({ name, by, why, isOptional }) => {
+        if (isOptional) findings.note(by, `older versions of pip or setuptools need ${name} to build it, and ${why}`);
+        else findings.miss({ name, version: null, filename: null, why: `${by} needs it to be built, and ${why}` });
+      },
     });
     await buildClosure(roots, options.targets, world);
   }

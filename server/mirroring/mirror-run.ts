@@ -5,7 +5,7 @@ import { distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
-import { type BuildRelease, type BuildRoot, buildClosure } from './build-closure.ts';
+import { type BuildRelease, type BuildRoot, buildClosure, type Lacking } from './build-closure.ts';
 import type { Buildable } from './build-requires.ts';
 import { toBeBuilt } from './coverage.ts';
 import { Gate, unlessAborted } from './gate.ts';
@@ -231,17 +231,19 @@ export class MirrorRun {
     for (const archive of [...this.#sourceArchives, ...sdists]) {
       for (const requirement of await this.#requiresOf(archive)) roots.push({ requirement, by: archive.filename });
     }
-    const lacking: { name: string; by: string; why: string }[] = [];
+    const lacking: Lacking[] = [];
     await buildClosure(roots, this.#options.targets, {
-      candidates: async (project) => {
-        if ((await this.#asked(project)) === undefined) return undefined;
+      candidates: async (project, { isOptional }) => {
+        if ((await this.#asked(project, isOptional ? 'skipped' : 'failed')) === undefined) return undefined;
         return (await this.#index.project(project, ONLINE))?.files;
       },
       take: (release) => this.#take(release),
       lacks: (what) => lacking.push(what),
     });
-    for (const { name, by, why } of lacking)
-      await this.#report.tell({ state: 'failed', name, by, why: `${by} needs it to be built, and ${why}` });
+    for (const { name, by, why, isOptional } of lacking) {
+      const [state, needs] = isOptional ? (['skipped', 'may need'] as const) : (['failed', 'needs'] as const);
+      await this.#report.tell({ state, name, by, why: `${by} ${needs} it to be built, and ${why}` });
+    }
   }
 
   async #requiresOf(archive: Buildable): Promise<readonly string[]> {
@@ -249,20 +251,20 @@ export class MirrorRun {
     return (await unlessAborted(signal, () => this.#parts.buildRequires.of(archive))) ?? [];
   }
 
-  async #asked(project: ProjectName) {
+  async #asked(project: ProjectName, state: 'failed' | 'skipped') {
     try {
       return await unlessAborted(this.#report.signal, () => this.#index.state(project, ONLINE));
     } catch (error) {
-      await this.#report.tell({ state: 'failed', name: project, why: this.#why(error, project) });
+      await this.#report.tell({ state, name: project, why: this.#why(error, project) });
       return undefined;
     }
   }
 
   async #take(release: BuildRelease): Promise<readonly string[]> {
-    const { project, version, filenames, by } = release;
+    const { project, version, filenames, by, isOptional = false } = release;
     const page = await this.#index.project(project, ONLINE);
     const had: Buildable[] = [];
-    const common = { project, hashes: new Set<string>(), version, place: '', isOptional: false };
+    const common = { project, hashes: new Set<string>(), version, place: '', isOptional };
     const files = (page?.files ?? []).filter(({ filename }) => filenames.includes(filename));
     await Promise.all(files.map((file) => this.#inTurn(this.#fileTask({ ...common, file }, had, by))));
     const builds = toBeBuilt(project, had, this.#options);

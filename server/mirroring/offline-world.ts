@@ -2,7 +2,7 @@ import { parseCoreMetadata } from '../model/core-metadata.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { Repository } from '../repository/repository.ts';
-import type { BuildRelease, BuildWorld, Candidate } from './build-closure.ts';
+import type { BuildRelease, BuildWorld, Candidate, Lacking } from './build-closure.ts';
 import { servedText } from './served-text.ts';
 
 /** Build requirements out of what is stored, for drills: asks no upstream. */
@@ -38,7 +38,7 @@ export class OfflineWorld implements BuildWorld {
     return [...more, ...(await requiresDist(repository, release, { offline: true }))];
   }
 
-  lacks(what: { readonly name: string; readonly by: string; readonly why: string }): void {
+  lacks(what: Lacking): void {
     this.#onLacking(what);
   }
 }

@@ -69,6 +69,34 @@ describe('what is built', () => {
     );
   });
 
+  test('setuptools brings wheel, which older versions of it and of pip need, when there is one', async (t) => {
+    const { up, app } = await world(t);
+    up.project('old').add(sdistNeeding('old', 'setuptools'));
+    up.project('setuptools').add(makeWheel({ name: 'setuptools', version: '80.0' }));
+    const without = await mirror(app, lockOf('old==1.0\n'));
+    assert.equal(without.state, 'succeeded', JSON.stringify(without));
+    const skipped = without.files.find(({ state }) => state === 'skipped');
+    assert.deepEqual(
+      [skipped?.name, skipped?.why],
+      ['wheel', 'old-1.0.tar.gz may need it to be built, and no repository of the index has the project'],
+    );
+    const told = (await drill(app, lockOf('old==1.0\n'))).notes.map(({ detail }) => detail);
+    assert.match(told.join(), /older versions of pip or setuptools need wheel to build it/);
+    up.project('wheel').add(makeWheel({ name: 'wheel', version: '0.48', requiresDist: ['packaging'] }));
+    up.project('packaging').add(makeWheel({ name: 'packaging', version: '26.0' }));
+    await app.admin('/admin/projects/wheel/refresh', { method: 'POST' });
+    const job = await mirror(app, lockOf('old==1.0\n'));
+    assert.deepEqual(job.files.map(({ name, state }) => `${name} ${state}`).sort(), [
+      'old present',
+      'packaging stored',
+      'setuptools present',
+      'wheel stored',
+    ]);
+    await up.refuse();
+    const { ready, present, notes } = await drill(app, lockOf('old==1.0\n'));
+    assert.deepEqual([ready, present, notes], [true, 4, []]);
+  });
+
   test('a build requirement that nobody has fails the job', async (t) => {
     const { up, app } = await withBuilder(t);
     up.project('helper').remove(helper.filename);
