@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { checkSettings } from './check.ts';
 import { type Complaint, ConfigError, pathText } from './complaints.ts';
+import { fileChecks } from './file-checks.ts';
 import { isObject } from './keys.ts';
 import { applyEnvironment } from './overrides.ts';
 import { type Environment, resolveReferences } from './references.ts';
@@ -25,13 +26,16 @@ export async function loadConfig({ file, env = process.env, variables: which }: 
   const fromEnv = applyEnvironment(raw, which === 'references' ? {} : env);
   const variables = new Map(fromEnv.overrides.map(({ path, variable }) => [pathText(path), variable]));
   const { settings, complaints: found } = checkSettings(raw);
-  const all = [...complaints, ...fromEnv.complaints, ...found, ...tokenComplaints(env)].map((complaint) => {
-    const variable = variables.get(complaint.path);
-    if (variable !== undefined) return { ...complaint, path: `${complaint.path} (${variable})` };
-    // It may be a secret, whatever key it was put under.
-    const place = places.get(complaint.path);
-    return place === undefined ? complaint : { ...complaint, found: `what ${place} holds` };
-  });
+  const unreadable = await fileChecks(raw);
+  const all = [...complaints, ...fromEnv.complaints, ...found, ...unreadable, ...tokenComplaints(env)].map(
+    (complaint) => {
+      const variable = variables.get(complaint.path);
+      if (variable !== undefined) return { ...complaint, path: `${complaint.path} (${variable})` };
+      // It may be a secret, whatever key it was put under.
+      const place = places.get(complaint.path);
+      return place === undefined ? complaint : { ...complaint, found: `what ${place} holds` };
+    },
+  );
   if (settings === undefined || all.length > 0) throw new ConfigError(withoutEchoes(all, complaints));
   const bootstrapToken = adminToken(env);
   return bootstrapToken ? { ...settings, bootstrapToken } : settings;

@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { homedir, hostname, networkInterfaces } from 'node:os';
+import { whyUnreadable } from './file-checks.ts';
 import { findPipIndex, type PipIndex, type PipQuestion } from './pip-default.ts';
 import type { Environment } from './references.ts';
 import type { Config, RepositoryConfig } from './schema.ts';
@@ -24,26 +24,20 @@ export async function resolveAuto(
     const advice = 'No index was found that pip on this machine uses; set "url" of the upstream in the configuration.';
     return { config, warnings: [...warnings, advice] };
   }
-  const unreadable = await whyUnreadable(index.caFile);
-  const usable = unreadable === undefined ? index : { ...index, caFile: null };
+  const code = index.caFile === null ? undefined : await whyUnreadable(index.caFile);
+  const usable = code === undefined ? index : { ...index, caFile: null };
   const repositories = Object.entries(config.repositories).map(([name, repository]) => {
     return [name, isAuto(repository) ? pointed(repository, usable) : repository] as const;
   });
   return {
     config: { ...config, repositories: Object.fromEntries(repositories) },
-    warnings: unreadable === undefined ? warnings : [...warnings, unreadable],
+    warnings: code === undefined ? warnings : [...warnings, passedOver(index.caFile, code)],
   };
 }
 
 /** What pip is told may be meant for other programs, such as a folder of certificates: that keeps no server from starting. */
-async function whyUnreadable(caFile: string | null): Promise<string | undefined> {
-  try {
-    if (caFile !== null) await readFile(caFile);
-    return undefined;
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    return `The certificates that pip here is told to trust, ${caFile}, are no readable file (${code}); they are passed over.`;
-  }
+function passedOver(caFile: string | null, code: string): string {
+  return `The certificates that pip here is told to trust, ${caFile}, are no readable file (${code}); they are passed over.`;
 }
 
 type Auto = Extract<RepositoryConfig, { kind: 'upstream' }>;

@@ -194,6 +194,20 @@ test('secrets come from the environment and from files, in the type that their k
   assert.deepEqual(config.trustProxy, ['10.0.0.0/8', '::1']);
 });
 
+test('a file of certificates that cannot be read is a complaint like any other', async () => {
+  const pypi = { kind: 'upstream', url: 'https://index.example/simple/', caFile: folder };
+  const found = await complaints(
+    {
+      catalog: { kind: 'postgres', url: 'postgres://me@db.example/cellar', caFile: { $env: 'CA' } },
+      repositories: { local: { kind: 'hosted' }, pypi },
+      frobnicate: 1,
+    },
+    { CA: '/absent.pem' },
+  );
+  assert.deepEqual(Object.keys(found).sort(), ['catalog.caFile', 'frobnicate', 'repositories.pypi.caFile']);
+  assert.match(found['repositories.pypi.caFile'] ?? '', /cannot be read \(EISDIR\) \| a readable PEM file/);
+});
+
 test('a reference that leads nowhere is told once', async () => {
   const found = await complaints({
     storage: {
