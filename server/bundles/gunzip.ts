@@ -33,10 +33,11 @@ export async function* gunzip(packed: AsyncIterable<Buffer>): AsyncGenerator<Buf
         for (const piece of taken()) {
           expanded += piece.length;
           yield piece;
-          if (expanded < TURN_BYTES) continue;
-          expanded = 0;
-          await new Promise((resolve) => setImmediate(resolve));
         }
+        if (expanded < TURN_BYTES) continue;
+        expanded = 0;
+        // Not sooner: then each of those that take turns would hold what a step of it became.
+        await new Promise((resolve) => setImmediate(resolve));
       }
     }
     stream.end();
