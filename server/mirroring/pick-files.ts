@@ -64,11 +64,7 @@ function byVersion(entry: LockEntry, page: ProjectDetail, { targets, sdists }: P
   if (entry.version === undefined) {
     return { files: [], unlisted: [{ why: 'the lock pins no version of it: pin one, or add hashes' }] };
   }
-  const wanted = versionKey(entry.version);
-  const release = page.files.filter((file) => {
-    const { version } = distributionOf(file.filename, page.name);
-    return version !== undefined && versionKey(version) === wanted;
-  });
+  const release = releaseOf(page, versionKey(entry.version));
   if (release.length === 0)
     return { files: [], unlisted: [{ why: `the index lists no file of version ${entry.version}` }] };
   if (targets.length === 0) return { files: release, unlisted: [] };
@@ -78,4 +74,12 @@ function byVersion(entry: LockEntry, page: ProjectDetail, { targets, sdists }: P
   const files = needsSdist ? [...wheels, ...others] : wheels;
   if (files.length > 0) return { files, unlisted: [] };
   return { files: [], unlisted: [{ why: `no file of version ${entry.version} fits the targets` }] };
+}
+
+/** PEP 440: a version without a local part, such as `2.1`, is also met by one with it (`2.1+cpu`), where there is none without. */
+function releaseOf({ name, files }: ProjectDetail, wanted: string): readonly DistributionFile[] {
+  const keyed = files.map((file) => ({ file, key: versionKey(distributionOf(file.filename, name).version ?? '') }));
+  const same = keyed.filter(({ key }) => key === wanted);
+  const found = same.length > 0 ? same : keyed.filter(({ key }) => key.startsWith(`${wanted}+`));
+  return found.map(({ file }) => file);
 }

@@ -111,6 +111,23 @@ describe('mirroring a lock', () => {
     assert.match(job.error ?? '', /beta 1\.0 .* could not be had: There is no room left to store beta-1\.0/);
   });
 
+  test('a pin without a local version is met by files that have one', async (t) => {
+    const { up, app } = await world(t);
+    const local = makeWheel({ name: 'local', version: '1.0+cpu' });
+    up.project('local').add(local);
+    up.project('local').add(makeWheel({ name: 'local', version: '1.0.1' }));
+    const job = await mirror(app, lockOf('local==1.0\n'));
+    assert.deepEqual(outcomes(job), [['stored', local.filename]]);
+    assert.match(await rewritten(app, job), new RegExp(`^local==1\\.0 .*\n.*sha256:${local.sha256}\n$`));
+    await up.refuse();
+    assert.equal((await drill(app, lockOf('local==1.0\n'))).ready, true);
+    assert.equal((await drill(app, lockOf('local==1.0+cu12\n'))).ready, false);
+    const whole = makeWheel({ name: 'local', version: '1.0' });
+    const both = await world(t);
+    for (const file of [local, whole]) both.up.project('local').add(file);
+    assert.deepEqual(outcomes(await mirror(both.app, lockOf('local==1.0\n'))), [['stored', whole.filename]]);
+  });
+
   test('two spellings of a version both get its hashes', async (t) => {
     const { app } = await world(t);
     const job = await mirror(app, lockOf('beta==1.0 ; python_version < "3.9"\nbeta==1 ; python_version >= "3.9"\n'));
