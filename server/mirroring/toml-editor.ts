@@ -11,7 +11,7 @@ export class TomlEditor {
   readonly #text: string;
   readonly #edits: TextEdits;
   readonly #statements: readonly Statement[];
-  /** Statements by the first two parts of their path, so that a package's are found at once. */
+  /** Statements by the first two and the first three parts of their path, so that those of a package, and of a release, are found at once. */
   readonly #groups = new Map<string, Statement[]>();
 
   constructor(text: LockText, edits: TextEdits) {
@@ -19,10 +19,12 @@ export class TomlEditor {
     this.#edits = edits;
     this.#statements = tomlStatements(text.content);
     for (const statement of this.#statements) {
-      const key = groupOf(statement.path);
-      const group = this.#groups.get(key);
-      if (group === undefined) this.#groups.set(key, [statement]);
-      else group.push(statement);
+      for (const parts of statement.path.length < 3 ? [2] : [2, 3]) {
+        const key = groupOf(statement.path, parts);
+        const group = this.#groups.get(key);
+        if (group === undefined) this.#groups.set(key, [statement]);
+        else group.push(statement);
+      }
     }
   }
 
@@ -114,7 +116,7 @@ export class TomlEditor {
   }
 
   #under(path: readonly PathPart[]): readonly Statement[] {
-    const group = this.#groups.get(groupOf(path)) ?? [];
+    const group = this.#groups.get(groupOf(path, Math.min(path.length, 3))) ?? [];
     return group.filter(({ path: own }) => path.every((part, i) => own[i] === part));
   }
 
@@ -130,6 +132,6 @@ export class TomlEditor {
   }
 }
 
-function groupOf(path: readonly PathPart[]): string {
-  return `${path[0]}\0${path[1]}`;
+function groupOf(path: readonly PathPart[], parts: number): string {
+  return path.slice(0, Math.max(parts, 2)).join('\0');
 }

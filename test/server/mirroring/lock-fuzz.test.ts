@@ -28,6 +28,17 @@ test('10,000 packages are read and rewritten, whatever the format', () => {
   }
 });
 
+test('so are 10,000 whose files stand together, as pdm wrote them before 2.8', () => {
+  const numbers = Array.from({ length: 10_000 }, (_, i) => i);
+  const packages = numbers.map((i) => `[[package]]\nname = "p${i}"\nversion = "1.${i}"\n`).join('\n');
+  const files = numbers.map(
+    (i) => `"p${i} 1.${i}" = [\n    {url = "https://files.example/p${i}.tar.gz", hash = "sha256:${A}"},\n]\n`,
+  );
+  const content = `${packages}\n[metadata]\nlock_version = "4.2"\n\n[metadata.files]\n${files.join('')}`;
+  const changed = rewriteLock({ name: 'pdm.lock', content }, { fileUrl: (url) => url.replace('files', 'here') });
+  assert.equal(changed.content, content.replaceAll('files.example', 'here.example'));
+});
+
 const EVERYTHING: LockChanges = {
   sources: new Map(Array.from({ length: 20 }, (_, i) => [i, ARCHIVE])),
   files: new Map(
