@@ -49,7 +49,8 @@ const MAX_VERSIONS = 50;
 const FILES_AT_ONCE = 200;
 
 /**
- * Keeps a lock under a name: in the place of the text that it had, with new files. `watch`: from where it is fetched anew; `undefined`
+ * Keeps a lock under a name: in the place of the text that it had, with new files. `lost`: some of these are no longer stored, although
+ * the check has seen them; whoever sees to it that they are has to do so again, and throws to have nothing kept. `watch`: from where it is fetched anew; `undefined`
  * leaves that as it is, `null` ends it.
  */
 export function* keepLock(
@@ -61,7 +62,7 @@ export function* keepLock(
   },
   readiness: Readiness,
   { actor, now }: { readonly actor: Actor; readonly now: number },
-): Script<void> {
+): Script<'kept' | 'lost'> {
   const { name } = lock;
   const before = yield* findKeptLock(name);
   const since = before?.ready === readiness.ready ? before.readySince : now;
@@ -93,9 +94,10 @@ export function* keepLock(
       .onConflict((conflict) => conflict.columns(['name', 'lock']).doUpdateSet({ kept_at: now, kept_by: actor.name })),
   );
   yield* forgetOldVersions(name);
-  yield* pinFiles(name, readiness.files);
+  yield* pinFiles(name, readiness.files, { keepOthers: false });
   const detail = { lock: lock.lock, ready: readiness.ready };
   yield* appendEvent({ kind: 'lock-kept', actor, subject: `lock/${name}`, detail, at: now });
+  return (yield* lostPins(name)) === 0 ? 'kept' : 'lost';
 }
 
 export function* findKeptLock(name: string): Script<KeptLock | undefined> {
@@ -129,17 +131,21 @@ export function* dropLock(name: string, actor: Actor, now: number): Script<boole
 }
 
 /**
- * Notes what a check of a kept lock came to, unless it was kept anew in the meantime. Answers whether it has changed: `lost` when it has
- * stopped being ready, `regained` when it is again.
+ * Notes what a check of a kept lock came to, unless it was kept anew in the meantime, and pins the files that it has found. Answers whether
+ * it has changed: `lost` when it has stopped being ready, `regained` when it is again. `outdated`: a file that the check has found is no
+ * longer stored; check again.
  */
 export function* noteReadiness(
   checked: KeptLock,
   readiness: Readiness,
   { actor, now }: { readonly actor: Actor; readonly now: number },
-): Script<'lost' | 'regained' | 'same' | 'gone'> {
+): Script<'lost' | 'regained' | 'same' | 'gone' | 'outdated'> {
   const { name } = checked;
   const lock = yield* findKeptLock(name);
   if (lock === undefined || lock.lock !== checked.lock || lock.options !== checked.options) return 'gone';
+  // Of a lock that is not ready, what is missing may come back.
+  yield* pinFiles(name, readiness.files, { keepOthers: !readiness.ready });
+  if (readiness.ready && (yield* lostPins(name)) > 0) return 'outdated';
   const hasChanged = lock.ready !== readiness.ready;
   yield* run(
     sql
@@ -172,19 +178,57 @@ function* forgetOldVersions(name: string): Script<void> {
   }
 }
 
-function* pinFiles(lock: string, files: readonly KeptFile[]): Script<void> {
-  yield* run(sql.deleteFrom('kept_lock_file').where('lock', '=', lock));
-  for (let at = 0; at < files.length; at += FILES_AT_ONCE) {
-    const rows = files
-      .slice(at, at + FILES_AT_ONCE)
-      .map(({ repository, project, filename }) => ({ lock, repository, project, filename }));
+/** Mostly they are the ones that it has: then nothing is written. */
+function* pinFiles(
+  lock: string,
+  files: readonly KeptFile[],
+  { keepOthers }: { readonly keepOthers: boolean },
+): Script<void> {
+  const pinned = new Map(
+    (yield* all(sql.selectFrom('kept_lock_file').selectAll().where('lock', '=', lock))).map((row) => [keyOf(row), row]),
+  );
+  const added: KeptFile[] = [];
+  for (const file of new Map(files.map((each) => [keyOf(each), each])).values())
+    if (!pinned.delete(keyOf(file))) added.push(file);
+  for (const { repository, project, filename } of keepOthers ? [] : pinned.values()) {
     yield* run(
       sql
-        .insertInto('kept_lock_file')
-        .values(rows)
-        .onConflict((conflict) => conflict.doNothing()),
+        .deleteFrom('kept_lock_file')
+        .where('lock', '=', lock)
+        .where('repository', '=', repository)
+        .where('project', '=', project)
+        .where('filename', '=', filename),
     );
   }
+  for (let at = 0; at < added.length; at += FILES_AT_ONCE) {
+    const rows = added
+      .slice(at, at + FILES_AT_ONCE)
+      .map(({ repository, project, filename }) => ({ lock, repository, project, filename }));
+    yield* run(sql.insertInto('kept_lock_file').values(rows));
+  }
+}
+
+function keyOf({ repository, project, filename }: KeptFile): string {
+  return `${repository}/${project}/${filename}`;
+}
+
+/** How many of the files that a lock pins are not stored. */
+function* lostPins(lock: string): Script<number> {
+  const row = yield* first(
+    sql
+      .selectFrom('kept_lock_file')
+      .leftJoin('file', (join) =>
+        join
+          .onRef('file.project', '=', 'kept_lock_file.project')
+          .onRef('file.filename', '=', 'kept_lock_file.filename')
+          .onRef('file.repository', '=', 'kept_lock_file.repository')
+          .on('file.deleted_at', 'is', null),
+      )
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('kept_lock_file.lock', '=', lock)
+      .where('file.filename', 'is', null),
+  );
+  return Number(row?.count ?? 0);
 }
 
 function toKeptLock(row: KeptLockTable): KeptLock {

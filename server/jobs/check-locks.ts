@@ -6,6 +6,7 @@ import { pruneBuildRequirements } from '../catalog/sources.ts';
 import type { Clock } from '../clock.ts';
 import type { Drilled } from '../mirroring/drill.ts';
 import type { LockOrders } from '../mirroring/lock-orders.ts';
+import type { Actor } from '../model/access.ts';
 import type { LockOptions } from '../model/job.ts';
 import { Problem } from '../problem.ts';
 import type { JobRun } from './job-run.ts';
@@ -18,13 +19,17 @@ export interface CheckLocksParts {
   readonly notifyAttempts: number;
 }
 
+/** The job that has them checked, whatever else it does. */
+export type LockCheck = Pick<JobRun, 'actor' | 'log' | 'progress' | 'signal'>;
+
 const LOCKS_AT_ONCE = 100;
 const SHOWN_MISSING = 100;
 const PRUNED_AT_ONCE = 200;
+const RECHECKS = 3;
 
 /** Drills every kept lock, tells when one has stopped being ready, and forgets what no lock needs to know any more. */
-export async function checkLocks(parts: CheckLocksParts, job: JobRun<'check-locks'>): Promise<object> {
-  const { catalog, clock } = parts;
+export async function checkLocks(parts: CheckLocksParts, job: LockCheck): Promise<object> {
+  const { catalog } = parts;
   const counts = { locks: 0, ready: 0, lost: 0, regained: 0 };
   let after = '';
   for (;;) {
@@ -32,20 +37,10 @@ export async function checkLocks(parts: CheckLocksParts, job: JobRun<'check-lock
     const locks = await catalog.read(() => listKeptLocks(from, LOCKS_AT_ONCE));
     for (const lock of locks) {
       job.signal.throwIfAborted();
-      const readiness = await check(parts, lock);
-      const now = clock.nowMs();
-      const change = await catalog.write(function* () {
-        const came = yield* noteReadiness(lock, readiness, { actor: job.actor, now });
-        if (came === 'lost' && parts.notifyAttempts > 0) {
-          const input = { name: lock.name, since: now };
-          const uniqueKey = `notify-lock ${lock.name}@${now}`;
-          yield* enqueueJob({
-            ...{ kind: 'notify-lock', input, actor: job.actor, now, uniqueKey },
-            maxAttempts: parts.notifyAttempts,
-          });
-        }
-        return came;
-      });
+      let checked = await checkOne(parts, lock, job.actor);
+      for (let again = 0; again < RECHECKS && checked.change === 'outdated'; again += 1)
+        checked = await checkOne(parts, lock, job.actor);
+      const { readiness, change } = checked;
       counts.locks += 1;
       if (readiness.ready) counts.ready += 1;
       if (change === 'lost' || change === 'regained') counts[change] += 1;
@@ -60,6 +55,25 @@ export async function checkLocks(parts: CheckLocksParts, job: JobRun<'check-lock
     while ((await catalog.write(() => prune(PRUNED_AT_ONCE))) > 0) job.signal.throwIfAborted();
   }
   return counts;
+}
+
+async function checkOne(parts: CheckLocksParts, lock: KeptLock, actor: Actor) {
+  const { catalog, clock, notifyAttempts } = parts;
+  const readiness = await check(parts, lock);
+  const now = clock.nowMs();
+  const change = await catalog.write(function* () {
+    const came = yield* noteReadiness(lock, readiness, { actor, now });
+    if (came === 'lost' && notifyAttempts > 0) {
+      const input = { name: lock.name, since: now };
+      const uniqueKey = `notify-lock ${lock.name}@${now}`;
+      yield* enqueueJob({
+        ...{ kind: 'notify-lock', input, actor, now, uniqueKey },
+        maxAttempts: notifyAttempts,
+      });
+    }
+    return came;
+  });
+  return { readiness, change };
 }
 
 async function check({ orders }: CheckLocksParts, lock: KeptLock): Promise<Readiness> {

@@ -4,7 +4,7 @@ import { listKeptLocks } from '../catalog/locks.ts';
 import type { Clock } from '../clock.ts';
 import type { LockOrders } from '../mirroring/lock-orders.ts';
 import type { Mirror } from '../mirroring/mirror.ts';
-import { checkLocks } from './check-locks.ts';
+import { checkLocks, type LockCheck } from './check-locks.ts';
 import { mirrorLock } from './mirror-lock.ts';
 import { notifyLock } from './notify-lock.ts';
 import type { JobHandler, JobHandlers } from './runner.ts';
@@ -19,7 +19,9 @@ export interface LockHandlerParts {
   readonly notify: { readonly url: string | null; readonly secret: string | null; readonly retries: number };
 }
 
-export type LockHandlers = Pick<JobHandlers, 'mirror-lock' | 'check-locks' | 'watch-lock' | 'notify-lock'>;
+export type LockHandlers = Pick<JobHandlers, 'mirror-lock' | 'watch-lock' | 'notify-lock'> & {
+  readonly 'check-locks': (job: LockCheck) => Promise<object>;
+};
 
 /** What is to be done for each kind of job about locks. */
 export function lockHandlers(parts: LockHandlerParts): LockHandlers {

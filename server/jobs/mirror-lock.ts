@@ -8,6 +8,7 @@ import type { Mirror } from '../mirroring/mirror.ts';
 import type { MirrorSummary } from '../mirroring/mirror-parts.ts';
 import type { Outcome } from '../mirroring/mirror-report.ts';
 import type { LockJob, LockOptions } from '../model/job.ts';
+import { Problem } from '../problem.ts';
 import { readinessOf } from './check-locks.ts';
 import type { JobRun } from './job-run.ts';
 import { JobGivesUp } from './runner.ts';
@@ -50,7 +51,10 @@ async function keepUnder(
   const { actor } = job;
   await catalog.write(function* () {
     const options = JSON.stringify(optionsOf(job.input));
-    yield* keepLock({ name, lock, options, watch }, readinessOf(drilled), { actor, now });
+    // Between the drill and this step another node may have let a file go that was not used for long.
+    const kept = yield* keepLock({ name, lock, options, watch }, readinessOf(drilled), { actor, now });
+    if (kept === 'lost')
+      throw new Problem('storage-unavailable', 'Files of the lock have gone while it was looked at.');
     if (watch) yield* enqueueJob(nextWatch(name, watch, now));
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { touchBlob } from '../../server/catalog/blobs.ts';
-import type { Catalog } from '../../server/catalog/catalog.ts';
+import { all, type Catalog } from '../../server/catalog/catalog.ts';
 import { listEvents } from '../../server/catalog/events.ts';
 import { findHeldByDigest, findHeldByProject, findProjectRows } from '../../server/catalog/holdings.ts';
 import { enqueueJob } from '../../server/catalog/jobs.ts';
@@ -21,6 +21,7 @@ import {
   noteReadiness,
   noteWatch,
 } from '../../server/catalog/locks.ts';
+import { sql } from '../../server/catalog/schema.ts';
 import {
   buildKey,
   findBuildRequirements,
@@ -104,6 +105,35 @@ export function keptLocksContract(
       }
       const versions = await catalog.read(() => listLockVersions('shop'));
       assert.deepEqual([versions.length, versions[0]?.lock, versions.at(-1)?.lock], [50, 'v54', 'v05']);
+    });
+
+    test('a check pins what it has found, and of a lock that is not ready nothing is let go', async (catalog) => {
+      const file = (filename: string) => ({ repository: 'pypi', project: demo, filename });
+      const store = async (filename: string): Promise<void> => {
+        const facts = { repository: 'pypi', project: demo, version: '1', digest: digestOf('a'), size: 1 };
+        const pulled = { ...facts, detail: { filename, hashes: {} }, changesPage: false };
+        await catalog.write(() => recordPulledFile(pulled, 1));
+      };
+      const pinned = async () =>
+        (await catalog.read(() => all(sql.selectFrom('kept_lock_file').select('filename'))))
+          .map(({ filename }) => filename)
+          .sort();
+      const note = async (ready: boolean, ...filenames: string[]) => {
+        const lock = await catalog.read(() => findKeptLock('shop'));
+        assert.ok(lock);
+        const found = { ...readiness, ready, files: filenames.map(file) };
+        return await catalog.write(() => noteReadiness(lock, found, { actor, now: 2 }));
+      };
+      for (const filename of ['a', 'b', 'c']) await store(filename);
+      const lock = { name: 'shop', lock: 'aa', options: '{}' };
+      const first = { ...readiness, ready: false, files: [file('a'), file('a')] };
+      assert.equal(await catalog.write(() => keepLock(lock, first, { actor, now: 1 })), 'kept');
+      assert.equal(await note(false, 'b'), 'same');
+      assert.deepEqual(await pinned(), ['a', 'b'], 'what is missing at the moment may come back');
+      assert.equal(await note(true, 'b', 'c'), 'regained');
+      assert.deepEqual(await pinned(), ['b', 'c']);
+      assert.equal(await note(true, 'b', 'gone'), 'outdated');
+      assert.equal((await catalog.read(() => findKeptLock('shop')))?.ready, true, 'nothing was noted');
     });
 
     test('texts go with the last job and the last lock that is about them', async (catalog) => {
