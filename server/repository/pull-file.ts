@@ -117,7 +117,9 @@ export class FilePuller {
     if (metadata === undefined) await keeper.keep(spooled);
     const { missingSince: _missing, removedAt: _removed, ...detail } = file;
     const changesPage =
-      file.hashes.sha256 === undefined || (metadata !== undefined && !announces(file, metadata.digest));
+      file.hashes.sha256 === undefined ||
+      file.size === undefined ||
+      (metadata !== undefined && !announces(file, metadata.digest));
     await catalog.write(() =>
       recordPulledFile(
         {
