@@ -15,7 +15,10 @@ import { type LockHandlers, thenCheckLocks } from './jobs/lock-handlers.ts';
 import { type JobHandlers, Runner } from './jobs/runner.ts';
 import { createSchedule, recurringJobs } from './jobs/schedule.ts';
 import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { Reading } from './repository/build.ts';
+import type { FileUses } from './repository/file-uses.ts';
+import { upstreamsAsked } from './repository/refresh-everywhere.ts';
 import { repairBlob } from './repository/repair.ts';
 
 /** Work in the background: what it is asked through, and what runs it. */
@@ -35,12 +38,15 @@ export function composeJobs(
     readonly clock: Clock;
     readonly log: Logger;
     readonly reading: Reading;
+    readonly uses: FileUses;
+    readonly metrics: Metrics;
     readonly locks: LockHandlers;
     readonly imports: ImportHandlers;
     readonly bundles: Pick<JobHandlers, 'read-archive'>;
   },
 ): ComposedJobs {
-  const { catalog, blobs, clock, log, reading, locks, imports, bundles } = parts;
+  const { catalog, blobs, clock, log, reading, uses, metrics, locks, imports, bundles } = parts;
+  const { cacheBytes: maxBytes, cacheKeepFor: keepForMs } = config.limits;
   const feed = new JobFeed({ catalog, clock });
   const own = jobHandlers({
     catalog,
@@ -48,6 +54,15 @@ export function composeJobs(
     clock,
     setAsideDir: join(config.dataDir, 'corrupt'),
     keepFinishedMs: config.jobs.keepFinishedFor,
+    ...(maxBytes !== null && {
+      cache: {
+        ...{ uses, maxBytes, keepForMs },
+        checkLocks: locks['check-locks'],
+        upstreams: reading.proxied,
+        askedFor: (name) => upstreamsAsked(reading, name),
+        onEvicted: ({ files, bytes }) => metrics.evicted(files, bytes),
+      },
+    }),
     repair: (digest, signal) => repairBlob(digest, { catalog, reading, signal }),
   });
   const handlers: JobHandlers = {

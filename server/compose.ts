@@ -8,7 +8,7 @@ import { AuditTrail } from './access/audit-trail.ts';
 import { FailedAttempts } from './access/failed-attempts.ts';
 import { ensureFirstToken } from './access/first-token.ts';
 import { TokenGeneration } from './access/generation.ts';
-import { LastUsed } from './access/last-used.ts';
+import { lastUsedTokens } from './access/last-used.ts';
 import { TokenAuthorizer } from './access/token-authorizer.ts';
 import { Tokens } from './access/tokens.ts';
 import { TrustedPublishing } from './access/trusted-publishing.ts';
@@ -52,6 +52,7 @@ import { createLogger, type Logger } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { ReadOnlyMode, refuseUnfinishedCopy } from './moving/read-only-mode.ts';
 import { buildReading, type RepositorySetting } from './repository/build.ts';
+import { FileUses } from './repository/file-uses.ts';
 import { Pages } from './repository/pages.ts';
 import { refreshEverywhere } from './repository/refresh-everywhere.ts';
 import { RefreshTurns } from './repository/refresh-turns.ts';
@@ -139,6 +140,11 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const hot = memory ?? nearReads(catalog);
   const turns = isShared ? new RefreshTurns({ catalog, clock, log }) : undefined;
   if (turns !== undefined) await ifWritable(turns.sweep());
+  const uses = new FileUses({
+    catalog,
+    clock,
+    onFailure: (error) => log.warn({ err: error }, 'when files were last used could not be written'),
+  });
   const reading = buildReading(
     { repositories: repositorySettings(config, upstreams), indexes: new Map(Object.entries(config.indexes)) },
     {
@@ -151,6 +157,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       spoolDir,
       maxFiles: config.limits.pageFiles,
       hot,
+      uses,
       ...(turns && { turns }),
     },
   );
@@ -170,7 +177,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
 
   const failedAttempts = new FailedAttempts({ attempts: config.access.failuresPerMinute });
   const generation = new TokenGeneration(isShared ? { read: () => hot.tokenGeneration() } : {});
-  const lastUsed = new LastUsed({
+  const lastUsed = lastUsedTokens({
     catalog,
     clock,
     onFailure: (error) => log.warn({ err: error }, 'when tokens were last used could not be written'),
@@ -188,7 +195,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const publishing = new TrustedPublishing(config.oidc, { catalog, clock, failedAttempts, generation });
   const applications = composeBundles(config, { catalog, blobs, keeper, access, clock, log, spoolDir });
   const work = composeJobs(config, {
-    ...{ catalog, blobs, clock, log, reading },
+    ...{ catalog, blobs, clock, log, reading, uses, metrics },
     locks: mirroring.handlers,
     imports: importing.handlers,
     bundles: applications.handlers,
@@ -198,6 +205,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     catalog,
     clock,
     repositories: Object.keys(config.repositories),
+    cacheLimit: config.limits.cacheBytes,
     upstreams: [...upstreams.values()],
   });
   watchUpstreams(metrics, upstreams);
@@ -267,6 +275,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       for (const upstream of upstreams.values()) upstream.start();
       memory?.start();
       lastUsed.start();
+      uses.start();
       await work.start();
       const url = await listen(server, config);
       log.info({ url }, 'listening');
@@ -285,6 +294,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       // Together: pages that nobody waits for any more are not waited for here.
       await Promise.all([reading.stop(), ...Array.from(upstreams.values(), (upstream) => upstream.stop())]);
       await lastUsed.stop();
+      await uses.stop();
       await memory?.stop();
       await blobs.close();
       await catalog.close();

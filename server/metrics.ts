@@ -15,6 +15,8 @@ export class Metrics {
   readonly #answers = new Map<string, number>();
   #sentBytes = 0;
   readonly #notStored: Counter;
+  readonly #evicted: Counter;
+  readonly #evictedBytes: Counter;
 
   constructor(options: { readonly withProcess: boolean }) {
     const registers = [this.registry];
@@ -65,6 +67,16 @@ export class Metrics {
       help: 'Files served without being stored, because the disk is nearly full.',
       registers,
     });
+    this.#evicted = new Counter({
+      name: 'stormcellar_evicted_files_total',
+      help: 'Files let go by this node to keep what came through upstreams within its limit.',
+      registers,
+    });
+    this.#evictedBytes = new Counter({
+      name: 'stormcellar_evicted_bytes_total',
+      help: 'Bytes of the files let go by this node.',
+      registers,
+    });
   }
 
   request(route: string, status: number, seconds: number, bytes: number): void {
@@ -85,6 +97,11 @@ export class Metrics {
 
   notStored(): void {
     this.#notStored.inc();
+  }
+
+  evicted(files: number, bytes: number): void {
+    this.#evicted.inc(files);
+    this.#evictedBytes.inc(bytes);
   }
 
   /** A figure that is read when the metrics are. */

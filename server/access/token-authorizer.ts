@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findTokenByHash } from '../catalog/tokens.ts';
 import type { Clock } from '../clock.ts';
+import type { GatheredTimes } from '../gathered-times.ts';
 import type { Action, Principal, Resource } from '../model/access.ts';
 import { Problem } from '../problem.ts';
 import type { Authorizer } from './authorizer.ts';
@@ -10,7 +11,6 @@ import { presentedSecret } from './credentials.ts';
 import type { FailedAttempts } from './failed-attempts.ts';
 import type { TokenGeneration } from './generation.ts';
 import { allows } from './grants.ts';
-import type { LastUsed } from './last-used.ts';
 import { hashSecret, parseTokenSecret, sameHash } from './token.ts';
 
 /** What a `TokenAuthorizer` works with. */
@@ -18,7 +18,7 @@ export interface TokenAuthorizerParts {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly generation: TokenGeneration;
-  readonly lastUsed: LastUsed;
+  readonly lastUsed: GatheredTimes;
   readonly failedAttempts: FailedAttempts;
   /** What everybody may do, with or without a token. */
   readonly anonymous: readonly Action[];

@@ -19,7 +19,16 @@ export interface UpstreamOverview {
   readonly bytes: number;
 }
 
+/** Files that came through upstreams. */
+interface CacheCounts {
+  /** What several repositories hold counts for each. */
+  readonly bytes: number;
+  /** `limits.cacheBytes`. */
+  readonly limit: number | null;
+}
+
 export interface Overview extends Counts {
+  readonly cache: CacheCounts;
   readonly repositories: Readonly<Record<string, Counts>>;
 }
 
@@ -32,6 +41,7 @@ export class Browse {
   readonly #clock: Clock;
   readonly #repositories: readonly string[];
   readonly #upstreams: readonly Upstream[];
+  readonly #cacheLimit: number | null;
   #counted: { readonly at: number; readonly counts: Promise<ReadonlyMap<string, Counts>> } | undefined;
 
   constructor(parts: {
@@ -39,21 +49,25 @@ export class Browse {
     clock: Clock;
     repositories: readonly string[];
     upstreams: readonly Upstream[];
+    cacheLimit: number | null;
   }) {
     this.#catalog = parts.catalog;
     this.#clock = parts.clock;
     this.#repositories = parts.repositories;
     this.#upstreams = parts.upstreams;
+    this.#cacheLimit = parts.cacheLimit;
   }
 
   /** Counts, at most ten seconds old. */
   async overview(): Promise<Overview> {
     const counts = await this.#counts();
     const all = [...counts.values()];
+    const cached = this.#upstreams.flatMap(({ name }) => counts.get(name) ?? []);
     return {
       projects: sum(all, 'projects'),
       files: sum(all, 'files'),
       bytes: sum(all, 'bytes'),
+      cache: { bytes: sum(cached, 'bytes'), limit: this.#cacheLimit },
       repositories: Object.fromEntries(counts),
     };
   }

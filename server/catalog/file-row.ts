@@ -12,6 +12,8 @@ export type NewFileRow = {
   readonly detail: string;
   /** Milliseconds; when it is stored. */
   readonly now: number;
+  /** Of a file that came through an upstream: the same. */
+  readonly usedAt: number | null;
 };
 
 /** Names a file, but for what becomes of one that has the name. */
@@ -26,4 +28,5 @@ export const insertFile = (p: NewFileRow) =>
     detail: p.detail,
     stored_at: p.now,
     deleted_at: null,
+    used_at: p.usedAt,
   });

@@ -2,7 +2,7 @@ import type { Digest } from '../../storage/digest.ts';
 import type { DistributionFile, ProjectDetail, ProjectStatus } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { compareVersions, sortVersions, versionKey } from '../model/version.ts';
-import { all, first, prepared, run, type Script } from './catalog.ts';
+import { all, first, prepared, type Script } from './catalog.ts';
 import { sql } from './schema.ts';
 
 /** A file of a hosted project by its name: what is there, or was. */
@@ -113,19 +113,4 @@ export function* findHostedRelease(
   );
   const files = rows.map(({ filename, detail }) => ({ filename, detail: JSON.parse(detail) as DistributionFile }));
   return { version: spelling, files };
-}
-
-/** Makes the project's page new, and what is stored of it. */
-export function* touchHostedProject(repository: string, project: ProjectName, now: number): Script<void> {
-  yield* run(
-    sql
-      .updateTable('project')
-      .set((eb) => ({
-        revision: eb('revision', '+', 1),
-        stored_revision: eb('stored_revision', '+', 1),
-        changed_at: now,
-      }))
-      .where('name', '=', project)
-      .where('repository', '=', repository),
-  );
 }

@@ -127,6 +127,7 @@ function statementOf(places: number) {
         'file.digest as file_digest',
         'file.size as file_size',
         'file.stored_at',
+        'file.used_at',
         'file.detail',
         'core_metadata.digest as metadata_digest',
         'core_metadata.size as metadata_size',

@@ -4,9 +4,10 @@ import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { first, run, type Script } from './catalog.ts';
 import { appendEvent } from './events.ts';
-import { findHostedRelease, touchHostedProject } from './hosted.ts';
+import { findHostedRelease } from './hosted.ts';
 import { bumpRevision } from './project-state.ts';
 import { sql } from './schema.ts';
+import { touchProject } from './stored-files.ts';
 
 /** What is to be changed, by whom, when. */
 export interface Change {
@@ -142,7 +143,7 @@ function* deleteFiles(
         .where('repository', '=', repository),
     );
   }
-  yield* touchHostedProject(repository, project, at);
+  yield* touchProject(repository, project, at);
   const detail = { repository, version, files: filenames };
   yield* appendEvent({ kind, actor, subject: `project/${project}`, detail, at });
 }

@@ -40,7 +40,7 @@ export function* publishFile(file: NewHostedFile, now: number): Script<'publishe
   const version = release?.version ?? file.version;
   const detail = JSON.stringify(withYank(file.detail, release?.files ?? []));
   const inserted = yield* run(
-    insertIfFree({ project, filename, repository, version, digest, size: file.size, detail, now }),
+    insertIfFree({ project, filename, repository, version, digest, size: file.size, detail, now, usedAt: null }),
   );
   if (inserted === 0) {
     const winner = yield* findHostedFile(repository, project, filename);

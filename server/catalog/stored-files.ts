@@ -11,6 +11,8 @@ export interface StoredFile {
   readonly digest: Digest;
   readonly size: number;
   readonly storedAt: number;
+  /** When it was used last, to the day; of a file that came through an upstream. */
+  readonly usedAt: number;
   readonly uploadTime?: string;
   /** By when it was uploaded, milliseconds, where its upload time is not known. */
   readonly seenAt: number;
@@ -39,6 +41,7 @@ const fileByName = prepared((p: { repository: string; name: string; filename: st
       'file.digest',
       'file.size',
       'file.stored_at',
+      'file.used_at',
       'file.detail',
       'project.status',
       'project.status_override',
@@ -65,6 +68,7 @@ export interface FileRow {
   readonly digest: string;
   readonly size: number;
   readonly stored_at: number;
+  readonly used_at: number | null;
   readonly detail: string;
   readonly status: string | null;
   readonly status_override: string | null;
@@ -78,6 +82,7 @@ export function storedFileOf(row: FileRow): StoredFile {
     digest: row.digest as Digest,
     size: row.size,
     storedAt: row.stored_at,
+    usedAt: row.used_at ?? row.stored_at,
     ...(uploadTime === undefined ? {} : { uploadTime }),
     seenAt: seenAt ?? row.stored_at,
     status: (row.status_override ?? row.status ?? 'active') as ProjectStatus,
@@ -159,7 +164,7 @@ const nameFile = prepared((p: NewFileRow) =>
   insertFile(p).onConflict((conflict) =>
     conflict
       .columns(['project', 'filename', 'repository'])
-      .doUpdateSet({ digest: p.digest, size: p.size, stored_at: p.now, deleted_at: null }),
+      .doUpdateSet({ digest: p.digest, size: p.size, stored_at: p.now, deleted_at: null, used_at: p.usedAt }),
   ),
 );
 const countStored = prepared((p: { repository: string; project: string }) =>
@@ -187,7 +192,7 @@ export function* recordPulledFile(file: PulledFile, now: number): Script<void> {
   const { filename } = file.detail;
   const { version } = file;
   const detail = JSON.stringify(file.detail);
-  yield* run(nameFile({ repository, project, filename, version, digest, size, detail, now }));
+  yield* run(nameFile({ repository, project, filename, version, digest, size, detail, now, usedAt: now }));
   if (file.metadata !== undefined) yield* recordMetadata(repository, project, filename, file.metadata);
   yield* run(file.changesPage ? countChanged({ repository, project, now }) : countStored({ repository, project }));
 }
@@ -210,6 +215,11 @@ const nameMetadata = prepared(
           .doUpdateSet({ digest: p.digest, size: p.size, source: p.source }),
       ),
 );
+
+/** Makes the project's page new, and what is stored of it. */
+export function* touchProject(repository: string, project: ProjectName, now: number): Script<void> {
+  yield* run(countChanged({ repository, project, now }));
+}
 
 /** Names the kept bytes of a file's core metadata. */
 export function* recordMetadata(

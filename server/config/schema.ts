@@ -141,6 +141,17 @@ const limits = z
       .describe(
         'Room that is left on the disk: below it uploads are refused, and files pulled through are served without being stored.',
       ),
+    cacheBytes: size()
+      .nullable()
+      .prefault(null)
+      .describe(
+        'How much is kept of files that came through upstreams: when it is more, garbage collection lets those go that were used longest ago, but none that a kept lock needs or that could not be had again. `null`: all is kept.',
+      ),
+    cacheKeepFor: duration({ most: '3650d' })
+      .prefault('30d')
+      .describe(
+        'What was used within that time is kept, however much it is. Use is remembered to the day, so it may be a day more.',
+      ),
     spoolBytes: size().prefault('20GiB').describe('Room under `dataDir` for files on their way in, all together.'),
     downloads: count(1, 1024).default(64).describe('Files pulled through at once; the rest waits its turn.'),
     pageBytes: size().prefault('32MiB').describe('Largest page that is taken from an upstream, decompressed.'),

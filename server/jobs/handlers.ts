@@ -3,7 +3,9 @@ import { forgetAbsentNames } from '../catalog/absent-names.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { pruneJobs } from '../catalog/jobs.ts';
 import type { Clock } from '../clock.ts';
+import type { LockCheck } from './check-locks.ts';
 import { collectGarbage } from './collect-garbage.ts';
+import { type EvictParts, evictCache } from './evict-cache.ts';
 import type { JobHandlers } from './runner.ts';
 import { type RepairBlob, verifyBlobs } from './verify-blobs.ts';
 
@@ -16,6 +18,10 @@ export interface HandlerParts {
   readonly repair?: RepairBlob;
   /** For how long a finished job is remembered, milliseconds. */
   readonly keepFinishedMs: number;
+  /** Absent: what came through upstreams has no limit, and is kept. */
+  readonly cache?: Omit<EvictParts, 'catalog' | 'clock' | 'log' | 'checkLocks'> & {
+    readonly checkLocks: (job: LockCheck) => Promise<unknown>;
+  };
 }
 
 const PRUNED_AT_ONCE = 50;
@@ -28,14 +34,22 @@ export function jobHandlers(parts: HandlerParts): Pick<JobHandlers, 'collect-gar
   const { catalog, clock, keepFinishedMs } = parts;
   return {
     'collect-garbage': async (job) => {
+      const { actor, signal, log } = job;
+      const { cache } = parts;
+      const { cacheNote, ...evicted } =
+        cache === undefined
+          ? { evicted: 0, evictedBytes: 0 }
+          : await evictCache(
+              { ...parts, ...cache, log, checkLocks: () => cache.checkLocks(job) },
+              { actor, signal, onProgress: (soFar) => job.progress({ ...soFar }) },
+            );
       const collection = await collectGarbage(parts, {
-        actor: job.actor,
-        signal: job.signal,
+        ...{ actor, signal },
         ...(job.input.graceMs === undefined ? {} : { graceMs: job.input.graceMs }),
-        onProgress: async (soFar) => job.progress({ ...soFar }),
+        onProgress: async (soFar) => job.progress({ ...evicted, ...soFar }),
       });
-      await forgetNames(parts, job.signal);
-      return collection;
+      await forgetNames(parts, signal);
+      return { ...evicted, ...collection, ...(cacheNote === undefined ? {} : { cacheNote }) };
     },
     'verify-blobs': async (job) => await verifyBlobs(parts, job),
     'prune-jobs': async (job) => {

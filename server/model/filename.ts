@@ -48,6 +48,8 @@ export interface WheelName {
   readonly build?: readonly [number: bigint, rest: string];
   /** Every combination of the compressed sets, as the name lists them. */
   readonly tags: readonly WheelTag[];
+  /** The python tag as written, such as `py2.py3`. */
+  readonly pythonTag: string;
   /** The platform tag as written. */
   readonly platformTag: string;
 }
@@ -75,6 +77,7 @@ export function parseWheelFilename(filename: string): WheelName | undefined {
     version,
     ...(build === undefined ? {} : { build: [BigInt(build[1] ?? '0'), build[2] ?? ''] as const }),
     tags,
+    pythonTag,
     platformTag,
   };
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Downloads } from '../upstream/download.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { FileUses } from './file-uses.ts';
 import { FirstMatch, type Source } from './first-match.ts';
 import { Hosted } from './hosted.ts';
 import { Proxied } from './proxied.ts';
@@ -39,6 +40,8 @@ export interface BuildParts {
   readonly maxFiles: number;
   /** Absent: the catalog is never away. */
   readonly hot?: HotReads;
+  /** Absent: nobody wants to know when files were used last. */
+  readonly uses?: Pick<FileUses, 'note'>;
   /** Absent: no other node serves from this catalog. */
   readonly turns?: RefreshTurns;
 }
@@ -59,12 +62,12 @@ export function buildReading(
   },
   parts: BuildParts,
 ): Reading {
-  const { hot = nearReads(parts.catalog) } = parts;
+  const { hot = nearReads(parts.catalog), uses = { note: () => {} } } = parts;
   const hosted = new Map<string, Hosted>();
   const proxied = new Map<string, Proxied>();
   for (const [name, setting] of settings.repositories) {
     if (setting.kind === 'hosted') hosted.set(name, new Hosted({ name, ...parts, hot }));
-    else proxied.set(name, new Proxied({ ...parts, ...setting, hot }));
+    else proxied.set(name, new Proxied({ ...parts, ...setting, hot, uses }));
   }
   const indexes = new Map<string, FirstMatch>();
   for (const [name, setting] of settings.indexes) {

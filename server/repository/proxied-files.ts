@@ -47,7 +47,10 @@ export class ProxiedFiles {
     const archive = archiveOf(filename);
     if (archive !== filename) return this.#metadata(name, archive, view);
     const stored = await this.#stored(name, filename, view);
-    if (stored !== undefined) return this.#storedFile(name, stored, view);
+    if (stored !== undefined) {
+      this.#parts.uses.note(this.#repository, name, stored);
+      return this.#storedFile(name, stored, view);
+    }
     const file = await this.#listed(name, filename, view);
     if (file === undefined) return undefined;
     // Also to who asks for the head only: what cannot be had is not announced.

@@ -126,6 +126,11 @@ export class Proxied implements Repository {
     });
   }
 
+  /** Does upstream answer, as far as is known, and at once? */
+  get isWell(): boolean {
+    return this.#parts.upstream.health().state === 'closed';
+  }
+
   /** Asks upstream now, whatever is kept. Throws `upstream-unavailable`, `upstream-timeout`. */
   async refresh(name: ProjectName): Promise<void> {
     const known = await this.#parts.hot.projectState(this.name, name);

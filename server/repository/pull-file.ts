@@ -21,6 +21,7 @@ import { otherHashOf } from '../upstream/other-hash.ts';
 import { SingleFlight } from '../upstream/single-flight.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { extractWheelMetadata, MAX_METADATA_BYTES, WheelMetadataError } from '../wheel-metadata.ts';
+import type { FileUses } from './file-uses.ts';
 import type { KnownFile } from './known-page.ts';
 import { cannotBeKept } from './passing-pages.ts';
 import { metadataOfStored, restoreMetadata } from './stored-wheel.ts';
@@ -35,6 +36,8 @@ export interface PullParts {
   readonly clock: Clock;
   readonly log: Logger;
   readonly spoolDir: string;
+  /** Told of stored files that are asked for. */
+  readonly uses: Pick<FileUses, 'note'>;
 }
 
 interface KeptMetadata {

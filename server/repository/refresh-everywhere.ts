@@ -7,10 +7,19 @@ import type { FirstMatch } from './first-match.ts';
  * repository answers for, is asked of none. Throws `upstream-unavailable`, `upstream-timeout`.
  */
 export async function refreshEverywhere(reading: Reading, name: ProjectName): Promise<string[]> {
-  const asked = new Set<string>();
-  for (const index of reading.indexes.values()) for (const upstream of await askedBy(index, name)) asked.add(upstream);
+  const asked = await upstreamsAsked(reading, name);
   for (const upstream of asked) await reading.proxied.get(upstream)?.refresh(name);
   return [...asked];
+}
+
+/** The upstreams that some index would ask for the name. */
+export async function upstreamsAsked(
+  { indexes }: Pick<Reading, 'indexes'>,
+  name: ProjectName,
+): Promise<ReadonlySet<string>> {
+  const asked = new Set<string>();
+  for (const index of indexes.values()) for (const upstream of await askedBy(index, name)) asked.add(upstream);
+  return asked;
 }
 
 /** The upstreams that come before a hosted repository that has the name. */

@@ -113,9 +113,12 @@ function checkWheelName(filename: Filename, fields: FormFields, rules: UploadRul
     );
   }
   checkFiletype(fields, 'bdist_wheel', filename);
-  // Beyond that it is a hint: distutils sends the version of Python that it ran on.
-  if (single(fields, 'pyversion') === 'source') {
-    throw new Problem('metadata-mismatch', `The form gives pyversion 'source', but ${filename} is a wheel.`);
+  const python = single(fields, 'pyversion');
+  if (python !== undefined && python.toLowerCase() !== wheel.pythonTag.toLowerCase()) {
+    throw new Problem(
+      'metadata-mismatch',
+      `The form gives pyversion ${quoted(python)}, the file name ${wheel.pythonTag}.`,
+    );
   }
   if (!rules.linuxPlatformTags && wheel.platformTag.split('.').some((tag) => tag.startsWith('linux_'))) {
     throw new Problem('not-accepted', `Wheels for ${wheel.platformTag} are not taken here; build a manylinux wheel.`);

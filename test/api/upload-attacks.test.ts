@@ -41,7 +41,7 @@ describe('an upload that is meant ill', () => {
   it('cannot set headers or split the answer', async (t) => {
     const app = await testApp(t);
     const evil = 'x\r\nX-Evil: 1\r\n\r\n<html>';
-    for (const field of ['name', 'version', 'filetype', ':action', 'protocol_version', 'sha256_digest']) {
+    for (const field of ['name', 'version', 'filetype', 'pyversion', ':action', 'protocol_version', 'sha256_digest']) {
       const answer = await post(app, partsOf(WHEEL, { [field]: evil }));
       assert.equal(answer.status, 400, field);
       assert.equal(answer.headers['x-evil'], undefined);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { FakeClock } from '../support/fake-clock.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -58,5 +59,33 @@ describe('stormcellar verify and gc', () => {
     }
     const refused = await runCli(['verify'], { STORMCELLAR_URL: app.url });
     assert.deepEqual([refused.status, refused.stdout], [1, '']);
+  });
+
+  it('tell what was let go to keep within the limit, and what is still too much', async (t) => {
+    const upstream = await fakeUpstream(t);
+    const wheels = ['alpha', 'beta'].map((name) => makeWheel({ name, version: '1.0' }));
+    for (const wheel of wheels) upstream.project(wheel.name).add(wheel);
+    const clock = new FakeClock();
+    const limits = { minFreeBytes: '0B', cacheBytes: 1 };
+    const app = await testApp(t, { upstream: upstream.url, clock, config: { limits } });
+    for (const { name, filename } of wheels) {
+      assert.equal((await app.get(`/simple/${name}/${filename}`)).status, 200);
+      // Which waits until the wheel is stored.
+      assert.equal((await app.get(`/simple/${name}/${filename}.metadata`)).status, 200);
+    }
+    const env = { STORMCELLAR_URL: app.url, STORMCELLAR_TOKEN: app.token };
+    // A server begins with one of its own accord.
+    assert.equal((await runCli(['gc'], env)).status, 0);
+    await clock.advance(40 * 86_400_000, { wakes: false });
+    const { filename = '', name = '', bytes } = wheels[1] ?? {};
+    assert.equal((await app.get(`/simple/${name}/${filename}`)).status, 200);
+    const gc = await runCli(['gc'], env);
+    const size = bytes?.length ?? 0;
+    assert.match(gc.stdout, /^1 file of an upstream let go \([\d.]+ \w+\)\n/);
+    assert.match(
+      gc.stdout,
+      new RegExp(`\nThe cache has ${size} bytes, ${size - 1} more than limits\\.cacheBytes: .*\\.\n`),
+    );
+    assert.match(gc.stdout, /\n\d+ blobs looked at, 1 removed/);
   });
 });

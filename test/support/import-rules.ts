@@ -13,6 +13,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'server/log.ts': ['server/log-batches.ts'],
   'server/each-at-once.ts': [],
   'server/metrics.ts': [],
+  'server/gathered-times.ts': ['server/catalog', 'server/clock.ts'],
   'server/blob-keeper.ts': [],
   'server/failure.ts': ['server/problem.ts', 'server/catalog/errors.ts', 'storage/errors.ts'],
 
@@ -39,11 +40,12 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'server/problem.ts',
     'server/clock.ts',
     'server/wheel-metadata.ts',
+    'server/gathered-times.ts',
     ...bytes(),
   ],
   'server/keep-blobs.ts': ['server/catalog', 'server/clock.ts', ...bytes()],
 
-  'server/access': writing(),
+  'server/access': [...writing(), 'server/gathered-times.ts'],
   'server/moving': writing(),
   'server/browse': writing(),
   'server/uploads': [...writing(), ...archives()],

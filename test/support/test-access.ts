@@ -1,12 +1,13 @@
 import { AuditTrail } from '../../server/access/audit-trail.ts';
 import { FailedAttempts } from '../../server/access/failed-attempts.ts';
 import { TokenGeneration } from '../../server/access/generation.ts';
-import { LastUsed } from '../../server/access/last-used.ts';
+import { lastUsedTokens } from '../../server/access/last-used.ts';
 import { TokenAuthorizer } from '../../server/access/token-authorizer.ts';
 import { Tokens, type WantedToken } from '../../server/access/tokens.ts';
 import { TrustedPublishing, type TrustedPublishingRules } from '../../server/access/trusted-publishing.ts';
 import type { Catalog } from '../../server/catalog/catalog.ts';
 import { Looks } from '../../server/catalog/looks.ts';
+import type { GatheredTimes } from '../../server/gathered-times.ts';
 import type { Action, Principal } from '../../server/model/access.ts';
 import { FakeClock } from './fake-clock.ts';
 import { testCatalog } from './test-catalog.ts';
@@ -33,7 +34,7 @@ export interface TestAccess {
   readonly tokens: Tokens;
   readonly audit: AuditTrail;
   readonly publishing: TrustedPublishing;
-  readonly lastUsed: LastUsed;
+  readonly lastUsed: GatheredTimes;
   readonly catalog: Catalog;
   readonly clock: FakeClock;
   /** Makes a token that may do this; answers its secret. */
@@ -48,7 +49,7 @@ export async function testAccess(
   const { catalog = await testCatalog(t), clock = new FakeClock() } = options;
   const looks = new Looks(catalog);
   const generation = new TokenGeneration(options.shared === true ? { read: () => looks.generation() } : {});
-  const lastUsed = new LastUsed({
+  const lastUsed = lastUsedTokens({
     catalog,
     clock,
     onFailure: (error) => {

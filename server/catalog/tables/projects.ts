@@ -1,4 +1,4 @@
-/** Tables of migrations 0001 and 0002. */
+/** Tables of migrations 0001 and 0002, with a column of 0011. */
 interface BlobTable {
   digest: string;
   size: number;
@@ -34,6 +34,7 @@ interface FileTable {
   detail: string;
   stored_at: number;
   deleted_at: number | null;
+  used_at: number | null;
 }
 
 interface CoreMetadataTable {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { LastUsed } from '../../../server/access/last-used.ts';
+import { lastUsedTokens } from '../../../server/access/last-used.ts';
 import type { Catalog } from '../../../server/catalog/catalog.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { basic, testAccess } from '../../support/test-access.ts';
@@ -57,7 +57,7 @@ describe('when a token was last used', () => {
     const clock = new FakeClock();
     const { token, tokens } = await testAccess(t, { catalog: working, clock });
     await token({ can: ['read'] });
-    const lastUsed = new LastUsed({ catalog, clock, onFailure: (error) => failures.push(error) });
+    const lastUsed = lastUsedTokens({ catalog, clock, onFailure: (error) => failures.push(error) });
     lastUsed.start();
     await clock.untilSleeping();
     lastUsed.note((await tokens.list())[0]?.id ?? '', 5000);

@@ -56,6 +56,20 @@ test('a key that is set leaves the others at their defaults', async () => {
   assert.deepEqual(config.indexes, { team: { repositories: ['up'], private: ['acme-*'] } });
 });
 
+test('what is kept of upstreams has no limit until one is set, and may be kept longer than a timer lasts', async () => {
+  const { limits } = await loadConfig({ env: {} });
+  assert.deepEqual([limits.cacheBytes, limits.cacheKeepFor], [null, 30 * 86_400_000]);
+  const set = await load({ limits: { cacheBytes: '500GB', cacheKeepFor: '365d' } });
+  assert.deepEqual([set.limits.cacheBytes, set.limits.cacheKeepFor], [5e11, 365 * 86_400_000]);
+  const env = { STORMCELLAR_LIMITS__CACHE_BYTES: '1GiB' };
+  assert.equal((await loadConfig({ env })).limits.cacheBytes, 2 ** 30);
+  assert.deepEqual(await complaints({ limits: { cacheBytes: 'all', cacheKeepFor: '1y' } }), {
+    'limits.cacheBytes':
+      '"all" | a size such as "2GiB" (units: B, KB, KiB, MB, MiB, GB, GiB, TB, TiB), or a number of bytes',
+    'limits.cacheKeepFor': '"1y" | a duration such as "10m" (units: ms, s, m, h, d)',
+  });
+});
+
 test('every complaint at once, with path, finding and expectation', async () => {
   const found = await complaints({
     listen: { port: '80', hots: 'x' },

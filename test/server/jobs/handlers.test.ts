@@ -62,7 +62,14 @@ describe('what a server does of its own accord', () => {
     const id = await catalog.write(() => enqueueJob(job));
     await runner.drain();
     const done = await catalog.read(() => findJob(id ?? ''));
-    assert.deepEqual(done?.result, { checked: 1, removed: 1, removedBytes: 5, adopted: 0 });
+    assert.deepEqual(done?.result, {
+      evicted: 0,
+      evictedBytes: 0,
+      checked: 1,
+      removed: 1,
+      removedBytes: 5,
+      adopted: 0,
+    });
     assert.deepEqual(done?.progress, done?.result);
     assert.equal(await catalog.write(() => run(sql.deleteFrom('blob'))), 0);
   });

@@ -100,6 +100,7 @@ describe('file names', () => {
         { python: 'py2', abi: 'none', platform: 'any' },
         { python: 'py3', abi: 'none', platform: 'any' },
       ],
+      pythonTag: 'py2.py3',
       platformTag: 'any',
     });
     const bomb = 'a.'.repeat(60).concat('a');
