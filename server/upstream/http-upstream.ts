@@ -223,7 +223,7 @@ export class HttpUpstream implements Upstream {
   /** Cuts what is under way, waits for probes and for the state to be kept. */
   async stop(): Promise<void> {
     this.#stopping.abort(new UpstreamError('here', 'we are stopping'));
-    await Promise.all(this.#addresses.map(({ breaker }) => breaker.stop()));
+    await Promise.all(this.#addresses.map((address) => address.stop()));
     await this.#connections.close();
     await this.#keeper.stop(this.health());
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import type { ProjectName } from '../model/project-name.ts';
+import { type ProjectName, parseProjectName } from '../model/project-name.ts';
 import { askPage } from './answers.ts';
 import { Breaker } from './breaker.ts';
 import { within } from './deadline.ts';
@@ -27,8 +27,10 @@ export interface IndexAddressParts {
   readonly stopping: AbortSignal;
 }
 
-// A project to ask for while none has been asked for yet: there or not, an index has an answer.
-const UNASKED = 'pip' as ProjectName;
+// Projects to ask for while none is known to work: there or not, an index has an answer.
+const UNASKED = [parseProjectName('pip'), parseProjectName('setuptools')] as const;
+// Pages that fail for so long, while none comes, call for a look at others.
+const DOUBT_AFTER_MS = 4_000;
 const KEPT_NAMES = 3;
 const KEPT_HOSTS = 16;
 
@@ -48,6 +50,9 @@ export class IndexAddress {
   #failingFile: URL | undefined;
   #pending = 0;
   #probes = 0;
+  /** Of the first page that failed since one came. */
+  #doubtedSince: number | undefined;
+  #doubt: Promise<void> | undefined;
 
   constructor(url: URL, parts: IndexAddressParts) {
     this.url = url;
@@ -85,6 +90,7 @@ export class IndexAddress {
         }
       });
       this.#worked();
+      this.#doubtedSince = undefined;
       this.#working = name;
       this.#failing.delete(name);
       this.breaker.pageSucceeded();
@@ -94,6 +100,7 @@ export class IndexAddress {
       const kind = kindOf(failure, hadPlaceFor >= options.ms / 2);
       if (kind !== 'here') this.#remember(name);
       this.#failed({ of: 'page', kind, object: name }, failure);
+      if (kind === 'answer' || kind === 'reset') this.#lookAtOthers(name);
       throw failure;
     } finally {
       this.#pending -= 1;
@@ -122,6 +129,41 @@ export class IndexAddress {
       this.lastError = saved.lastError;
     }
     this.breaker.learn(saved);
+  }
+
+  /** Waits for what is under way that nobody waits for. */
+  async stop(): Promise<void> {
+    await this.breaker.stop();
+    await this.#doubt;
+  }
+
+  /** One page that goes on failing proves nothing; where it is all that is asked for, others are asked for, to see whether they come. */
+  #lookAtOthers(failing: ProjectName): void {
+    const { clock } = this.#parts;
+    this.#doubtedSince ??= clock.nowMs();
+    if (this.#doubt !== undefined || this.breaker.state !== 'closed') return;
+    if (clock.nowMs() - this.#doubtedSince < DOUBT_AFTER_MS) return;
+    this.#doubtedSince = clock.nowMs();
+    const names = [...(this.#working === undefined ? [] : [this.#working]), ...UNASKED];
+    this.#doubt = this.#askOthers(names.filter((name) => name !== failing).slice(0, 2)).finally(() => {
+      this.#doubt = undefined;
+    });
+  }
+
+  async #askOthers(names: readonly ProjectName[]): Promise<void> {
+    const { clock, timeoutMs, stopping } = this.#parts;
+    for (const name of names) {
+      try {
+        await within({ clock, ms: timeoutMs, signal: stopping }, (signal) => this.#ask(name, undefined, signal));
+        this.#worked();
+        this.#doubtedSince = undefined;
+        this.breaker.pageSucceeded();
+        return;
+      } catch (error) {
+        const failure = upstreamErrorOf(error);
+        this.#failed({ of: 'page', kind: kindOf(failure, true), object: name }, failure);
+      }
+    }
   }
 
   #ask(name: ProjectName, etag: string | undefined, signal: AbortSignal) {
@@ -159,8 +201,8 @@ export class IndexAddress {
   /** One page, by turns of those that worked and failed last, and the file host that failed, if one did. */
   async #probe(signal: AbortSignal): Promise<void> {
     const { clock, timeoutMs, web } = this.#parts;
-    const names = [...(this.#working === undefined ? [] : [this.#working]), ...this.#failing];
-    const name = names[this.#probes % Math.max(names.length, 1)] ?? UNASKED;
+    const names = [...(this.#working === undefined ? [UNASKED[0]] : [this.#working]), ...this.#failing];
+    const name = names[this.#probes % names.length] as ProjectName;
     this.#probes += 1;
     try {
       await within({ clock, ms: timeoutMs, signal }, async (limited) => {

@@ -314,3 +314,49 @@ test('a page that the index sends on to a host that is down says little of the i
   assert.match(upstream.health().lastError ?? '', /connection refused/);
   assert.equal(typeof (await upstream.page(DEMO)), 'object');
 });
+
+test('a page that goes on failing has others asked for: one that comes clears the index', async (t) => {
+  const up = await fakeUpstream(t);
+  up.project('demo').add(wheel);
+  const { upstream, clock } = await anUpstream(t, up.url);
+  await upstream.page(DEMO);
+  up.order('/simple/demo/', { status: 403 });
+  await fail(upstream);
+  await clock.advance(3_000);
+  await fail(upstream);
+  assert.equal(up.requests('/simple/pip/'), 0, 'not yet');
+  await clock.advance(1_000);
+  await fail(upstream);
+  await up.waitFor('/simple/pip/');
+  // 404 is an answer, and the second is not asked for.
+  while (upstream.health().lastSuccessAt !== clock.nowMs()) await turn();
+  assert.equal(up.requests('/simple/setuptools/'), 0);
+  assert.equal(upstream.health().state, 'closed');
+});
+
+test('a page that goes on failing has others asked for: when they fail as well it is an outage', async (t) => {
+  const up = await fakeUpstream(t);
+  up.project('demo').add(wheel);
+  const { upstream, clock } = await anUpstream(t, up.url);
+  await upstream.page(DEMO);
+  up.order('*', { status: 503 });
+  await fail(upstream);
+  await clock.advance(4_000);
+  await fail(upstream);
+  await up.waitFor('/simple/setuptools/');
+  while (upstream.health().state !== 'open') await turn();
+  up.order('*');
+  await until(upstream, 'closed', clock);
+});
+
+test('names that the index refuses do not keep it closed off after a restart', async (t) => {
+  const up = await fakeUpstream(t);
+  const saved: SavedHealth = { state: 'open', since: 1_000, epoch: 0 };
+  const { upstream, clock } = await anUpstream(t, up.url, { loadState: async () => saved });
+  for (const name of ['a', 'b', 'c']) up.order(`/simple/${name}/`, { status: 403 });
+  upstream.start();
+  await until(upstream, 'closed', clock);
+  for (const name of ['a', 'b', 'c']) await fail(upstream, name);
+  assert.equal(upstream.health().state, 'open');
+  await until(upstream, 'closed', clock);
+});
