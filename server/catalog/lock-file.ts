@@ -8,6 +8,8 @@ export function lockFile(path: string): (() => void) | undefined {
   // SQLite, because Node has no locks of files; nothing is ever written to this one.
   const file = new Database(path, { timeout: 0 });
   try {
+    // A journal of its own would need room on a disk that may be full.
+    file.pragma('journal_mode = MEMORY');
     file.exec('BEGIN EXCLUSIVE');
     return () => file.close();
   } catch (error) {

@@ -25,7 +25,7 @@ export async function openSqlite(options: SqliteOptions): Promise<Catalog> {
   const migrations = await readMigrations(migrationsDir);
   const inMemory = path === ':memory:';
   const file = inMemory ? path : resolve(path);
-  const database = open(file);
+  const database = open(file, log);
   try {
     const catalog = new SqliteCatalog(database);
     const applied = catalog.runWrite(() => migrate(migrations, { now: clock.nowMs(), phrase: (ddl) => ddl }));
@@ -38,11 +38,29 @@ export async function openSqlite(options: SqliteOptions): Promise<Catalog> {
   }
 }
 
-function open(file: string): Database.Database {
-  let database: Database.Database | undefined;
+function open(file: string, log: Logger | undefined): Database.Database {
   try {
     if (file !== ':memory:') mkdirSync(dirname(file), { recursive: true });
-    database = new Database(file, { timeout: 5000 });
+    try {
+      return prepared(file, 'NORMAL');
+    } catch (error) {
+      if (!(error instanceof Database.SqliteError && error.code === 'SQLITE_IOERR_SHMSIZE')) throw error;
+      // The index of the log has no room beside it: then it is kept in memory, and what is here can be read.
+      const database = prepared(file, 'EXCLUSIVE');
+      log?.warn('the disk is full: the catalog is read, and until the next start no other program can open it');
+      return database;
+    }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CatalogUnusableError(`The catalog ${file} cannot be opened: ${reason}.`, { cause });
+  }
+}
+
+/** `locking`: `EXCLUSIVE` keeps other processes out, and needs no memory that is shared with them. */
+function prepared(file: string, locking: 'NORMAL' | 'EXCLUSIVE'): Database.Database {
+  const database = new Database(file, { timeout: 5000 });
+  try {
+    database.pragma(`locking_mode = ${locking}`);
     const mode = database.pragma('journal_mode = WAL', { simple: true });
     if (mode !== 'wal' && mode !== 'memory') throw new Error(`write-ahead logging is not possible (${String(mode)})`);
     // Every committed transaction is synced by us before it is acknowledged, off the event loop (wal-sync.ts); SQLite itself
@@ -57,10 +75,9 @@ function open(file: string): Database.Database {
     database.pragma('cache_size = -16384');
     database.pragma(`journal_size_limit = ${64 * 1024 * 1024}`);
     return database;
-  } catch (cause) {
-    database?.close();
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CatalogUnusableError(`The catalog ${file} cannot be opened: ${reason}.`, { cause });
+  } catch (error) {
+    database.close();
+    throw error;
   }
 }
 

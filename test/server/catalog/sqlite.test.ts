@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -66,6 +66,30 @@ describe('SQLite', () => {
       first(sql.selectFrom('upstream_page').select('name').where('name', '=', 'first')),
     );
     assert.equal(row?.name, 'first');
+    await catalog.close();
+  });
+
+  it('opens on a disk without a byte left, reads, and writes when there is room again', async (t) => {
+    const disk = await makeSmallDisk(2048);
+    if ('skip' in disk) return t.skip(disk.skip);
+    t.after(disk.remove);
+    const path = join(disk.dir, 'catalog.sqlite');
+    const page = (name: string) => sql.insertInto('upstream_page').values({ name, repository: 'r', body: name });
+    const names = () => all(sql.selectFrom('upstream_page').select('name'));
+    const before = await open(path);
+    await before.write(() => run(page('first')));
+    await before.close();
+    const filling = join(disk.dir, 'filling');
+    await assert.rejects(writeFile(filling, Buffer.alloc(4 * 2 ** 20)), { code: 'ENOSPC' });
+    const catalog = await open(path);
+    assert.deepEqual(await catalog.read(names), [{ name: 'first' }]);
+    await assert.rejects(
+      catalog.write(() => run(page('second'))),
+      CatalogFullError,
+    );
+    await rm(filling);
+    await catalog.write(() => run(page('third')));
+    assert.deepEqual(await catalog.read(names), [{ name: 'first' }, { name: 'third' }]);
     await catalog.close();
   });
 
