@@ -147,20 +147,25 @@ function releaseKey(project: string | undefined, version: string | undefined): s
 }
 
 function newSource(record: SourceRecord, entry: LockEntry, { urls, origin }: RewriteOptions): NewSource | undefined {
-  const subdirectory = 'subdirectory' in entry.source ? entry.source.subdirectory : undefined;
+  const { source: own } = entry;
   const { filename, digest: sha256, size, project } = record;
   const archive = { kind: 'archive' as const, project, filename, sha256, size };
   const from = JSON.parse(record.origin) as SourceOrigin;
-  const place = subdirectory ?? from.subdirectory;
+  // What was asked for last has the record; several repositories may have a commit, and several addresses an archive.
+  const place =
+    own.kind === 'vcs'
+      ? own.subdirectory
+      : ((own.kind === 'archive' ? own.subdirectory : undefined) ?? from.subdirectory);
   const below = place === undefined ? {} : { subdirectory: place };
   if (urls === 'here') {
     const url = `${origin}/sources/${project}/${encodeURIComponent(filename)}`;
     return { ...archive, url, ...below };
   }
+  if (own.kind === 'archive' && keptAddress(own.url) === undefined) return { ...archive, url: own.url, ...below };
   if (from.kind === 'archive') return { ...archive, url: from.url, ...below };
-  const { url, ref, commit } = from;
-  if (commit === undefined) return undefined;
-  return { kind: 'vcs', system: 'git', url, commit, ...(ref === undefined ? {} : { ref }), ...below };
+  if (from.commit === undefined || (own.kind === 'vcs' && own.commit !== undefined)) return undefined;
+  const { url, ref } = own.kind === 'vcs' ? own : from;
+  return { kind: 'vcs', system: 'git', url, commit: from.commit, ...(ref === undefined ? {} : { ref }), ...below };
 }
 
 function fileUrl(entry: LockEntry, filename: string, { origin, prefix }: RewriteOptions): string {

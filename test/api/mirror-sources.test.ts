@@ -87,6 +87,25 @@ describe('git requirements', { skip }, () => {
     assert.match(offline.files[0]?.notes?.join() ?? '', /What it led to last is kept/);
   });
 
+  test('go back to the ref that the lock has, whoever asked for another of the same commit', async (t) => {
+    const git = await fakeGit(t);
+    const commit = await git.commit(
+      'demo',
+      { ...gitProject('demo', '1.0'), ...gitProject('demo', '1.0', 'sub/') },
+      { tag: 'v1' },
+    );
+    const app = await testApp(t, { config: { fetch: { allowHosts: [git.host] } } });
+    const content = `lock-version = "1.0"\ncreated-by = "x"\n\n[[packages]]\nname = "demo"\nvcs = { type = "git", url = "${git.url('demo')}", requested-revision = "v1", commit-id = "${commit}" }\n`;
+    const job = await mirror(app, { name: 'pylock.toml', content });
+    const other = await mirror(app, {
+      name: 'a.txt',
+      content: `demo @ git+${git.url('demo')}@main#subdirectory=sub\n`,
+    });
+    assert.equal(other.state, 'succeeded', JSON.stringify(other));
+    assert.match(await rewritten(app, job), new RegExp(`demo-${commit}\\.tar\\.gz", (?!.*subdirectory)`));
+    assert.equal(await rewritten(app, job, '?urls=canonical'), content);
+  });
+
   test('several that lead to one archive all point to it', async (t) => {
     const git = await fakeGit(t);
     const commit = await git.commit('demo', gitProject('demo', '1.0'), { tag: 'v1' });
@@ -290,6 +309,18 @@ describe('archives at an address', () => {
     assert.equal(range.status, 206);
     const canonical = await rewritten(app, job, '?urls=canonical');
     assert.equal(canonical, `gamma @ ${up.filesUrl}${wheel.filename}#sha256=${wheel.sha256}\n`);
+  });
+
+  test('go back to the address that the lock has, whoever has another for the same bytes', async (t) => {
+    const { up, app } = await files(t);
+    up.order(`/files/b/${wheel.filename}`, { status: 200, body: wheel.bytes });
+    const [one, two] = [up.filesUrl, `${up.filesUrl}b/`].map(
+      (at) => `gamma @ ${at}${wheel.filename}#sha256=${wheel.sha256}\n`,
+    );
+    const job = await mirror(app, { name: 'a.txt', content: one ?? '' });
+    const other = await mirror(app, { name: 'a.txt', content: two?.replace(/#.*/, '') ?? '' });
+    assert.equal(await rewritten(app, job, '?urls=canonical'), one);
+    assert.equal(await rewritten(app, other, '?urls=canonical'), two);
   });
 
   test('may have any of the hashes that the lock has', async (t) => {
