@@ -81,6 +81,8 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
   const { entries } = read(text);
   const edits = new TextEdits(text.content);
   const editor = new TomlEditor(text, edits);
+  const packages = readToml(text.name, text.content).tables('package');
+  const filled = new Set<string>();
   entries.forEach((entry, index) => {
     const at = ['package', index] as const;
     const source = changes.sources?.get(index);
@@ -89,6 +91,14 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
       const files = source.kind === 'archive' ? [source] : [];
       if (editor.has([...at, 'files']))
         editor.set([...at, 'files'], files.length === 0 ? '[]' : formatListedFiles(files, 'name'));
+      else if (files.length > 0) {
+        const name = packages[index]?.text('name') ?? '';
+        const together = ['metadata', 'files', name];
+        // One list for all versions of a project: only an empty one is sure to be of this one.
+        if (!filled.has(name) && editor.value(together)?.items?.length === 0)
+          editor.set(together, formatListedFiles(files, 'name'));
+        filled.add(name);
+      }
       editor.setTable([...at, 'source'], formatSource(source));
       return;
     }

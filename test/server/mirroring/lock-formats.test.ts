@@ -162,6 +162,33 @@ lock_version = "4.2"
     assert.equal(mapped.content, content.replace(url, url.replace('files', 'here')));
   });
 
+  test('of poetry before 1.3 get the hash of an archive where they have the files of all packages', () => {
+    const git = `[[package]]
+name = "storm-git"
+version = "1"
+
+[package.source]
+type = "git"
+url = "https://git.example/s.git"
+reference = "main"
+resolved_reference = "${'a'.repeat(40)}"
+
+`;
+    const content = `${git}${git.replace('main', 'other')}[metadata]
+lock-version = "1.1"
+
+[metadata.files]
+storm-git = []
+`;
+    const sources = new Map([0, 1].map((i) => [i, ARCHIVE] as const));
+    const changed = rewriteLock({ name: 'poetry.lock', content }, { sources });
+    assert.match(changed.content, /\nstorm-git = \[\n {4}\{file = "[^"]+", hash = "sha256:\w+"\},\n\]\n$/);
+    assert.deepEqual(
+      readLock(changed).entries.map(({ hashes }) => hashes.length),
+      [1, 1],
+    );
+  });
+
   test('point to an archive where they named a repository, and back again', () => {
     for (const name of SAMPLE_LOCKS) {
       if (name === 'requirements-piptools.txt' || name === 'pylock.pip.toml') continue;
