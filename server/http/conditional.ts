@@ -20,6 +20,16 @@ export function passesIfMatch(header: string | undefined, etag: string): boolean
 }
 
 /**
+ * Is the file no newer than the date of an `If-Modified-Since` or `If-Unmodified-Since` header (RFC 9110, 13.1.3, 13.1.4)? `undefined`:
+ * there is no such header, or it is no date, or the file has none; it is passed over then.
+ */
+export function isUnmodifiedSince(header: string | undefined, modifiedAt: number | undefined): boolean | undefined {
+  if (header === undefined || modifiedAt === undefined) return undefined;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.floor(modifiedAt / 1000) * 1000 <= date;
+}
+
+/**
  * Does an `If-Range` header allow the range to be answered? A tag must be the same and strong, a date not before the last
  * change (RFC 9110, 13.1.5). No header: yes.
  */

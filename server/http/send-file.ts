@@ -3,7 +3,7 @@ import type { ByteRange } from '../../storage/blob-store.ts';
 import { Problem } from '../problem.ts';
 import type { Origin, ServedFile } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
-import { allowsRange, matchesEtag, passesIfMatch } from './conditional.ts';
+import { allowsRange, isUnmodifiedSince, matchesEtag, passesIfMatch } from './conditional.ts';
 import { parseRange } from './range.ts';
 import { ReadyHead } from './ready-head.ts';
 
@@ -39,7 +39,11 @@ export async function sendFile(
   if (etag !== undefined && !passesIfMatch(req.headers['if-match'], etag)) {
     throw new Problem('precondition-failed', `The file is ${etag}, and If-Match names none of that.`);
   }
-  if (etag !== undefined && matchesEtag(req.headers['if-none-match'], etag)) {
+  // Of a channel that was rolled back the older date is the newer answer: dates count where a name means these bytes for good.
+  const modifiedAt = options.cacheControl === undefined ? file.modifiedAt : undefined;
+  if (hasChangedSince(req, modifiedAt))
+    throw new Problem('precondition-failed', 'The file is newer than If-Unmodified-Since.');
+  if (clientHasIt(req, { etag, modifiedAt })) {
     write(304, [], 0);
     res.end();
     return;
@@ -57,6 +61,20 @@ export async function sendFile(
     return;
   }
   await sendBody(req, res, file, { etag, write });
+}
+
+function hasChangedSince({ headers }: IncomingMessage, modifiedAt: number | undefined): boolean {
+  return headers['if-match'] === undefined && isUnmodifiedSince(headers['if-unmodified-since'], modifiedAt) === false;
+}
+
+/** The tag counts where one was sent, else the date. */
+function clientHasIt(
+  { headers }: IncomingMessage,
+  { etag, modifiedAt }: { readonly etag: string | undefined; readonly modifiedAt: number | undefined },
+): boolean {
+  const tags = headers['if-none-match'];
+  if (tags !== undefined) return etag !== undefined && matchesEtag(tags, etag);
+  return isUnmodifiedSince(headers['if-modified-since'], modifiedAt) === true;
 }
 
 type WriteHead = (status: number, more: readonly string[], length: number, origin?: Origin) => void;

@@ -128,3 +128,16 @@ test('whatever the names, headers and bodies are, the fault is never ours', asyn
   );
   assert.deepEqual(await spoolsOf(app), []);
 });
+
+test('a channel that was rolled back is not taken for unchanged because what it points to now is older', async (t) => {
+  const app = await testApp(t);
+  for (const version of ['1', '2'])
+    await put(app, `myapp/${version}/myapp.tar.gz?channel=live`, makeBundle('myapp', version).bytes);
+  await app.admin('/bundles/myapp/channels/live/rollback', { method: 'POST' });
+  const headers = { 'if-modified-since': 'Wed, 21 Oct 2099 07:28:00 GMT' };
+  const moved = await app.get('/bundles/myapp/@live/download', { headers });
+  assert.equal(moved.status, 200);
+  assert.equal(moved.headers.get('x-stormcellar-version'), '1');
+  await moved.arrayBuffer();
+  assert.equal((await app.get('/bundles/myapp/1/myapp.tar.gz', { headers })).status, 304);
+});

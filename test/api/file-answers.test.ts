@@ -94,6 +94,13 @@ const CASES: readonly Case[] = [
   [{ 'if-match': '*' }, 200, null],
   [{ 'if-match': '"other"' }, 412, null],
   [{ 'if-match': `W/${etag}`, range: 'bytes=0-9' }, 412, null],
+  [{ 'if-modified-since': HTTP_DATE }, 304, null],
+  [{ 'if-modified-since': 'Wed, 01 May 2024 09:59:59 GMT' }, 200, null],
+  [{ 'if-modified-since': HTTP_DATE, 'if-none-match': '"other"' }, 200, null],
+  [{ 'if-modified-since': 'yesterday' }, 200, null],
+  [{ 'if-unmodified-since': HTTP_DATE, range: 'bytes=0-9' }, ...part(0, 9)],
+  [{ 'if-unmodified-since': 'Wed, 01 May 2024 09:59:59 GMT' }, 412, null],
+  [{ 'if-unmodified-since': 'Wed, 01 May 2024 09:59:59 GMT', 'if-match': etag }, 200, null],
   [{ 'accept-encoding': 'gzip, deflate, zstd' }, 200, null],
 ];
 
