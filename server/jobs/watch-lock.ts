@@ -43,7 +43,8 @@ export async function watchLock(parts: WatchLockParts, job: JobRun<'watch-lock'>
     const before = JSON.parse((await catalog.read(() => findLockText(kept.lock))) ?? '{}') as Partial<LockText>;
     if (content !== before.content) {
       const options = JSON.parse(kept.options) as LockOptions;
-      const text = { name: before.name ?? name, content };
+      // Only the lock itself is watched: the files that it refers to stay as they were sent.
+      const text = { ...before, name: before.name ?? name, content };
       mirrored = await orders.mirror({ ...options, text, keep: name }, job.actor);
     }
   } catch (thrown) {

@@ -179,7 +179,8 @@ test('no garbage collection takes what a kept lock needs, though upstream has dr
 
 test('a watched lock is mirrored anew when its text changes', async (t) => {
   const clock = new FakeClock();
-  let text = pins(A1);
+  let text = `-r base.txt\n${pins(A1)}`;
+  const parts = { 'base.txt': '# nothing more\n' };
   let status = 200;
   const { up, app } = await world(t, { clock });
   const server = createServer((_request, response) => response.writeHead(status).end(text));
@@ -197,14 +198,14 @@ test('a watched lock is mirrored anew when its text changes', async (t) => {
     config: { fetch: { allowHosts: [host] } },
   });
   const watch = { url: `http://${host}/requirements.txt`, every: '1h' };
-  await mirrorInTime(watching, clock, { ...lockOf(text), keep: 'shop', watch });
+  await mirrorInTime(watching, clock, { ...lockOf(text), parts, keep: 'shop', watch });
   const first = (await locksOf(watching))[0]?.version;
   status = 503;
   await clock.advance(HOUR);
   const failed = await until(clock, async () => (await locksOf(watching)).find((lock) => lock.watch?.error != null));
   assert.match(failed.watch?.error ?? '', /answers 503/);
   status = 200;
-  text = pins(A1, B1);
+  text = `-r base.txt\n${pins(A1, B1)}`;
   await clock.advance(HOUR);
   const next = await until(clock, async () => (await locksOf(watching)).find(({ version }) => version !== first));
   assert.deepEqual([next.ready, next.watch], [true, { ...next.watch, url: watch.url, error: null }]);
