@@ -8,7 +8,7 @@ import type { Jobs } from '../jobs/jobs.ts';
 import { Problem } from '../problem.ts';
 import type { AcceptedJob } from './accepted-job.ts';
 import { actorOf, contextOf } from './request-context.ts';
-import { validated } from './validate.ts';
+import { orAbsent, validated } from './validate.ts';
 import { wholeBodyOf } from './whole-body.ts';
 
 const address = z.url({ protocol: /^https?$/ }).max(2000);
@@ -18,10 +18,10 @@ const fileName = z
   .max(255)
   .regex(/^[^\p{Cc}/\\]*$/u, { error: 'Expected a file name without a folder' });
 const login = z.strictObject({ username: z.string().max(200), password: z.string().max(10_000) });
-const into = { index: z.string().max(100).optional() };
+const into = { index: orAbsent(z.string().max(100)) };
 const named = {
-  projects: z.array(z.string().max(300)).max(10_000).default([]),
-  credentials: login.optional(),
+  projects: orAbsent(z.array(z.string().max(300)).max(10_000)),
+  credentials: orAbsent(login),
   ...into,
 };
 
@@ -30,9 +30,9 @@ const announced = z.strictObject({
   sha256: z
     .string()
     .transform((text, context) => parseDigest(text) ?? context.addIssue('Expected 64 hexadecimal digits') ?? z.NEVER),
-  project: z.string().max(300).optional(),
-  size: z.int().min(0).optional(),
-  uploadTime: z.iso.datetime({ offset: true }).optional(),
+  project: orAbsent(z.string().max(300)),
+  size: orAbsent(z.int().min(0)),
+  uploadTime: orAbsent(z.iso.datetime({ offset: true })),
 });
 
 const MOST_FILES = 50_000;
@@ -79,7 +79,7 @@ export function importRoutes(parts: {
     else {
       const [from, url] =
         'simple' in wanted ? (['simple', wanted.simple] as const) : (['devpi', wanted.devpi] as const);
-      const { projects, credentials } = wanted;
+      const { projects = [], credentials } = wanted;
       const source = { from, url: new URL(url), repository, projects };
       id = await imports.order(credentials === undefined ? source : { ...source, login: credentials }, actor);
       jobs.wake();

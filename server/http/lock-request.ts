@@ -2,7 +2,7 @@ import { type Request, type RequestHandler, raw } from 'express';
 import { z } from 'zod';
 import type { LockOrder } from '../mirroring/lock-orders.ts';
 import { Problem } from '../problem.ts';
-import { validated } from './validate.ts';
+import { orAbsent, validated } from './validate.ts';
 
 const fileName = z
   .string()
@@ -25,11 +25,6 @@ const interval = z
   .refine((ms) => ms >= SHORTEST_WATCH_MS && ms <= LONGEST_WATCH_MS, {
     error: 'Expected a time between 1m and 366d, such as 12h',
   });
-
-/** Many languages write what a caller leaves open as null. */
-function orAbsent<T>(schema: z.ZodType<T>) {
-  return schema.nullish().transform((value) => value ?? undefined);
-}
 
 const wanted = z.strictObject({
   name: fileName,

@@ -1,6 +1,11 @@
 import type { ZodType } from 'zod';
 import { Problem } from '../problem.ts';
 
+/** A member that may be left open: many languages write that as null. */
+export function orAbsent<T>(schema: ZodType<T>) {
+  return schema.nullish().transform((value) => value ?? undefined);
+}
+
 /**
  * `value` as the schema describes it. Throws `malformed-request` with every fault in `errors`, each with a JSON pointer (RFC 6901)
  * to the place.

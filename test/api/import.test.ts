@@ -221,6 +221,8 @@ describe('an index that moves in', () => {
     for (const body of [{}, { simple: up.url, devpi: up.url }, { simple: up.url, what: 1 }, { files: [] }, [], 'x'])
       assert.equal((await post(app, '/admin/import', body)).status, 400, JSON.stringify(body));
     assert.equal((await post(app, '/admin/import', { simple: up.url, projects: ['../x'] })).status, 400);
+    const open = { projects: null, credentials: null, index: null };
+    assert.equal((await post(app, '/admin/import', { simple: up.url, ...open })).status, 202, 'null leaves it open');
   });
 });
 
@@ -240,7 +242,7 @@ describe('files that are sent one by one', () => {
     assert.equal((await sent(app, path, ONE)).status, 201);
     assert.equal((await sent(app, path, ONE)).status, 200);
     // Who was broken off asks again.
-    assert.equal(await ordered(app, { files: announced.toReversed() }), path);
+    assert.equal(await ordered(app, { files: announced.toReversed(), index: null }), path);
     const elsewhere = await app.restart();
     assert.equal((await sent(elsewhere, path, SDIST)).status, 201);
     const job = await finished(elsewhere, path);
