@@ -10,6 +10,7 @@ import type { Actor } from '../model/access.ts';
 import type { LockOptions } from '../model/job.ts';
 import { Problem } from '../problem.ts';
 import type { JobRun } from './job-run.ts';
+import { othersTurn } from './others-turn.ts';
 
 export interface CheckLocksParts {
   readonly catalog: Catalog;
@@ -47,6 +48,7 @@ export async function checkLocks(parts: CheckLocksParts, job: LockCheck): Promis
       if (change === 'lost')
         job.log.warn({ lock: lock.name, missing: readiness.missingCount }, 'a kept lock is not ready any more');
       job.progress({ ...counts });
+      await othersTurn();
     }
     after = locks.at(-1)?.name ?? '';
     if (locks.length < LOCKS_AT_ONCE) break;

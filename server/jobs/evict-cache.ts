@@ -18,7 +18,8 @@ import { Problem } from '../problem.ts';
 import type { FileUses } from '../repository/file-uses.ts';
 import { canBeHadAgain, type Listed, listedNow } from '../repository/had-again.ts';
 import type { Proxied } from '../repository/proxied.ts';
-import { othersTurn, unusedWalk } from './unused-walk.ts';
+import { othersTurn } from './others-turn.ts';
+import { unusedWalk } from './unused-walk.ts';
 
 /** What is needed to let go of files that came through upstreams. */
 export interface EvictParts {

@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { type UnusedFile, unusedFiles } from '../catalog/evictions.ts';
+import { othersTurn } from './others-turn.ts';
 
 const PAGE = 200;
 
@@ -21,11 +22,6 @@ export async function* unusedWalk(
     heads[oldest.at] = await walk.next();
     yield oldest.file;
   }
-}
-
-/** Lets requests have their turn: a catalog in this process answers without a pause. */
-export async function othersTurn(): Promise<void> {
-  await new Promise(setImmediate);
 }
 
 async function* ofOne(

@@ -90,15 +90,24 @@ describe('garbage collection', () => {
     assert.deepEqual(ages, [0, 0, 0]);
   });
 
+  it('gives way to others after each step', async (t) => {
+    const { adopt, collect } = await setUp(t);
+    await adopt(450);
+    let turns = 0;
+    let next: NodeJS.Immediate | undefined;
+    const turn = (): void => {
+      turns += 1;
+      next = setImmediate(turn);
+    };
+    turn();
+    await collect();
+    clearImmediate(next);
+    assert.ok(turns > 3, `${turns} turns`);
+  });
+
   it('works through many blobs in small steps, and stops when told to', async (t) => {
-    const { parts, catalog, clock } = await setUp(t);
-    const digests = Array.from({ length: 450 }, (_, index) => digestOf(String(index)));
-    await catalog.write(() =>
-      adoptBlobs(
-        digests.map((digest) => ({ digest, size: 2 })),
-        clock.nowMs(),
-      ),
-    );
+    const { parts, adopt, clock } = await setUp(t);
+    await adopt(450);
     await clock.advance(GRACE_MS + 1);
     const controller = new AbortController();
     const seen: number[] = [];
@@ -131,6 +140,11 @@ async function setUp(t: TestContext) {
       run(sql.insertInto('file').values({ ...names, digest, size: 1, detail: '{}', stored_at: 1, deleted_at: null })),
     );
   };
+  /** Rows of so many blobs, without bytes. */
+  const adopt = async (count: number): Promise<void> => {
+    const blobs = Array.from({ length: count }, (_, index) => ({ digest: digestOf(String(index)), size: 2 }));
+    await catalog.write(() => adoptBlobs(blobs, clock.nowMs()));
+  };
   const collect = () => collectGarbage(parts, { actor, signal: new AbortController().signal });
-  return { parts, catalog, dir, clock, blobs, keep, refer, collect };
+  return { parts, catalog, dir, clock, blobs, keep, refer, adopt, collect };
 }
