@@ -53,14 +53,18 @@ export async function followJob(client: Client, id: string, line: (job: JobView)
 
 /** Begins a job by POST; says where it can be looked at when no terminal shows how far it is. */
 export async function beginJob(client: Client, path: string): Promise<string> {
-  const { id } = await client.json<{ readonly id: string }>(path, { method: 'POST' });
+  const id = await begun(client, path);
   if (process.stderr.isTTY !== true) note(`job ${plain(id)}`);
   return id;
 }
 
 /** Begins a job by POST, and leaves it at that: prints its id. */
 export async function detachJob(client: Client, path: string, { json }: { readonly json?: true }): Promise<void> {
-  const { id } = await client.json<{ readonly id: string }>(path, { method: 'POST' });
+  const id = await begun(client, path);
   if (json) printJson({ id });
   else print(plain(id));
+}
+
+async function begun(client: Client, path: string): Promise<string> {
+  return (await client.json<{ readonly id: string }>(path, { method: 'POST' })).id;
 }

@@ -1,4 +1,5 @@
 import { Gunzip, type ZlibOptions } from 'minizlib';
+import { othersTurn } from '../others-turn.ts';
 
 // What is packed best comes out a thousand times as large: so much more than 32 MiB is never held at once.
 const STEP_BYTES = 32 * 1024;
@@ -37,7 +38,7 @@ export async function* gunzip(packed: AsyncIterable<Buffer>): AsyncGenerator<Buf
         if (expanded < TURN_BYTES) continue;
         expanded = 0;
         // Not sooner: then each of those that take turns would hold what a step of it became.
-        await new Promise((resolve) => setImmediate(resolve));
+        await othersTurn();
       }
     }
     stream.end();

@@ -8,9 +8,9 @@ import type { Drilled } from '../mirroring/drill.ts';
 import type { LockOrders } from '../mirroring/lock-orders.ts';
 import type { Actor } from '../model/access.ts';
 import type { LockOptions } from '../model/job.ts';
+import { othersTurn } from '../others-turn.ts';
 import { Problem } from '../problem.ts';
 import type { JobRun } from './job-run.ts';
-import { othersTurn } from './others-turn.ts';
 
 export interface CheckLocksParts {
   readonly catalog: Catalog;

@@ -14,7 +14,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { appendEvent } from '../catalog/events.ts';
 import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
-import { othersTurn } from './others-turn.ts';
+import { othersTurn } from '../others-turn.ts';
 
 /** How long a blob that nothing refers to is kept: longer than any writer needs between storing it and naming it. */
 export const GRACE_MS: number = 24 * 60 * 60_000;

@@ -14,11 +14,11 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Actor } from '../model/access.ts';
 import type { ProjectName } from '../model/project-name.ts';
+import { othersTurn } from '../others-turn.ts';
 import { Problem } from '../problem.ts';
 import type { FileUses } from '../repository/file-uses.ts';
 import { canBeHadAgain, type Listed, listedNow } from '../repository/had-again.ts';
 import type { Proxied } from '../repository/proxied.ts';
-import { othersTurn } from './others-turn.ts';
 import { unusedWalk } from './unused-walk.ts';
 
 /** What is needed to let go of files that came through upstreams. */

@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { type UnusedFile, unusedFiles } from '../catalog/evictions.ts';
-import { othersTurn } from './others-turn.ts';
+import { othersTurn } from '../others-turn.ts';
 
 const PAGE = 200;
 

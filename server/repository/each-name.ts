@@ -1,4 +1,5 @@
 import type { ProjectName } from '../model/project-name.ts';
+import { othersTurn } from '../others-turn.ts';
 
 const BATCH = 1_000;
 
@@ -14,6 +15,6 @@ export async function* eachName(
     if (last === undefined || names.length < BATCH) return;
     after = last;
     // A catalog in this process answers without ever leaving it, and a fast client takes all there is.
-    await new Promise(setImmediate);
+    await othersTurn();
   }
 }

@@ -1,5 +1,6 @@
 import { crc32, inflateRawSync } from 'node:zlib';
 import { InflateError, inflatePart, readPart } from '../inflate.ts';
+import { othersTurn } from '../others-turn.ts';
 import { shown, withZip, ZipError, type ZipFile, type ZipMember } from '../zip-file.ts';
 import { checkExpandedBytes, invalidArchive, MemberNames } from './member-names.ts';
 import type { UploadRules } from './upload-rules.ts';
@@ -109,7 +110,7 @@ async function checkMembers(zip: ZipFile, members: readonly ZipMember[], directo
     handled += isSmall ? size + HEADER_COST_BYTES : 0;
     if (handled > TURN_BYTES) {
       handled = 0;
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
     }
   }
   if (next !== directory) throw invalidArchive('The archive has bytes that belong to no member.');

@@ -12,6 +12,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'server/log-batches.ts': [],
   'server/log.ts': ['server/log-batches.ts'],
   'server/each-at-once.ts': [],
+  'server/others-turn.ts': [],
   'server/metrics.ts': [],
   'server/gathered-times.ts': ['server/catalog', 'server/clock.ts'],
   'server/blob-keeper.ts': [],
@@ -41,6 +42,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'server/clock.ts',
     'server/wheel-metadata.ts',
     'server/gathered-times.ts',
+    'server/others-turn.ts',
     ...bytes(),
   ],
   'server/keep-blobs.ts': ['server/catalog', 'server/clock.ts', ...bytes()],
@@ -48,8 +50,8 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'server/access': [...writing(), 'server/gathered-times.ts'],
   'server/moving': writing(),
   'server/browse': writing(),
-  'server/uploads': [...writing(), ...archives()],
-  'server/bundles': [...writing(), ...archives()],
+  'server/uploads': [...writing(), ...archives(), 'server/others-turn.ts'],
+  'server/bundles': [...writing(), ...archives(), 'server/others-turn.ts'],
   'server/mirroring': [
     ...writing(),
     ...archives(),
@@ -59,7 +61,14 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'server/upstream',
   ],
   'server/importing': [...writing(), 'server/each-at-once.ts', 'server/simple', 'server/upstream'],
-  'server/jobs': [...services(), ...writing(), 'server/repository', 'server/upstream', 'server/failure.ts'],
+  'server/jobs': [
+    ...services(),
+    ...writing(),
+    'server/repository',
+    'server/upstream',
+    'server/failure.ts',
+    'server/others-turn.ts',
+  ],
 
   'server/http': [
     ...services(),
