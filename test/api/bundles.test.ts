@@ -302,7 +302,8 @@ test('retention runs by itself every day', async (t) => {
     await put(app, version, makeBundle('myapp', version).bytes);
     await clock.advance(1000);
   }
-  await clock.advance(24 * 60 * 60_000);
+  await clock.advance(24 * 60 * 60_000, { wakes: false });
+  await clock.advance(1000);
   for (let left = 3; left > 1; ) left = ((await json(app.get('/bundles/myapp'))).versions as Json[]).length;
   assert.equal((await json(app.get('/bundles/myapp/@latest'))).version, '3');
 });

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePort } from '../support/free-port.ts';
 import { Program } from './program.ts';
 
 /** nginx that serves the files below `root`, and below `/simple/` pages in the format that is asked for. */
@@ -39,16 +39,6 @@ export async function startNginx({ root, dir, cpus, log, rate }: NginxOptions): 
       return paths.filter((path) => path.endsWith(end)).length;
     },
   };
-}
-
-/** A port of loopback that nobody listens at. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port is free');
-  return address.port;
 }
 
 interface Settings {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/free-port.ts';
 import type { Bench } from './bench.ts';
 import { SERVER_CPUS } from './machine.ts';
-import { freePort } from './nginx.ts';
 import { Program } from './program.ts';
 import { run } from './run.ts';
 

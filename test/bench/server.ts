@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/free-port.ts';
 import { ADMIN_TOKEN, testSettings } from '../support/test-config.ts';
 import { SERVER_CPUS } from './machine.ts';
-import { freePort } from './nginx.ts';
 import { Program } from './program.ts';
 
 const PROGRAM = fileURLToPath(new URL('../../bin/stormcellar.mjs', import.meta.url));

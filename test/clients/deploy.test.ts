@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { clientPath, runClient, skipWithout } from '../support/clients.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
+import { freePort } from '../support/free-port.ts';
 import { makeTempDir, tempDir } from '../support/temp-dir.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
 import { skipWithoutWheels, wheelhouse } from '../support/wheelhouse.ts';
@@ -28,15 +29,6 @@ async function script(path: string, env: Readonly<Record<string, string>>, home:
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const [out, err, status] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { status, output: `${out}\n${err}` };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert.ok(address !== null && typeof address === 'object');
-  return address.port;
 }
 
 /** Ends the master and its workers; resolves when the last of them has let go of its port. */

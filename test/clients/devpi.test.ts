@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { clientPath, runClient, skipWithout } from '../support/clients.ts';
+import { freePort } from '../support/free-port.ts';
 import { finished, post } from '../support/mirroring.ts';
 import { runCli } from '../support/run-cli.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -143,14 +142,6 @@ async function startDevpi(t: { after(fn: () => Promise<void>): void }, dir: stri
     },
     stop,
   };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address() as AddressInfo;
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
 }
 
 function serving(child: ChildProcess): Promise<void> {

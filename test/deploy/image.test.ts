@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, copyFile, mkdir, readdir, symlink } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildByHand, type Stage } from '../support/dockerfile.ts';
+import { freePort } from '../support/free-port.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { ADMIN_TOKEN } from '../support/test-config.ts';
@@ -147,13 +147,4 @@ async function ended(child: ChildProcess): Promise<[number | null, NodeJS.Signal
   if (child.exitCode !== null) return [child.exitCode, null];
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
   return [code, signal];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  assert.ok(address !== null && typeof address === 'object');
-  return address.port;
 }

@@ -1,11 +1,11 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.ts';
 
 /** An engine of a test run, or why there is none: `describe('…', { skip: engine.skip ?? false }, …)`. */
 export type Started<E> = (E & { readonly skip?: undefined; stop(): Promise<void> }) | { readonly skip: string };
@@ -87,13 +87,4 @@ async function run(script: string, args: readonly string[], env: Readonly<Record
   // 3 is how the scripts say that the engine itself is missing.
   if (line === 3) return { skip: complaint.trim() };
   throw new Error(`${script} ended with ${line}: ${complaint}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { DEPLOY } from './deploy-files.ts';
+import { freePort } from './free-port.ts';
 import { makeTempDir } from './temp-dir.ts';
 
 /** nginx on this machine, or `undefined`. */
@@ -92,13 +92,4 @@ async function write({ nodes, prefix = '' }: NginxOptions) {
   }
   await writeFile(join(dir, 'nginx.conf'), text);
   return { dir, remove, url: `http://127.0.0.1:${port}${prefix}` };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

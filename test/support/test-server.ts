@@ -1,10 +1,9 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.ts';
 import { makeTempDir } from './temp-dir.ts';
 import { ADMIN_TOKEN, type TestConfigOptions, testSettings } from './test-config.ts';
 
@@ -57,20 +56,6 @@ export async function testServer(
   });
   await server.start();
   return server;
-}
-
-/** Below those that connections get: nobody takes it while the server is down. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 32_000);
-    const probe = createServer();
-    const isFree = await new Promise<boolean>((resolve) => {
-      probe.once('error', () => resolve(false));
-      probe.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    await new Promise((resolve) => probe.close(resolve));
-    if (isFree) return port;
-  }
 }
 
 class Server implements TestServer {
