@@ -31,12 +31,17 @@ export interface Guard {
 
 /** Is it an address of this machine, of a network that is not public, of a cloud's metadata, or of no single host? */
 export function isPrivateAddress(address: string): boolean {
-  return isIn(NEVER, address) || isIn(INSIDE, address) || embedded(address).some(isPrivateAddress);
+  return isForNobody(address) || isInside(address);
 }
 
 /** Is it an address where no index can be: link-local, where clouds keep their metadata, or of no single host? */
 export function isForNobody(address: string): boolean {
   return isIn(NEVER, address) || embedded(address).some(isForNobody);
+}
+
+/** Is it an address of this machine, or of a network that is not public? */
+function isInside(address: string): boolean {
+  return isIn(INSIDE, address) || embedded(address).some(isInside);
 }
 
 /** The IPv4 addresses that an IPv6 one leads to (RFC 3056, 4291, 6052). */
@@ -93,8 +98,8 @@ export class AddressGuard implements Guard {
   });
 
   async #admit(addresses: readonly string[]): Promise<void> {
-    const refused = addresses.some((address) => isIn(NEVER, address));
-    const inside = addresses.some((address) => isIn(INSIDE, address));
+    const refused = addresses.some(isForNobody);
+    const inside = addresses.some(isInside);
     if (!refused && (!inside || (await this.#isInside()))) return;
     throw new UpstreamError('answer', 'it leads to an address inside a private network');
   }
@@ -105,7 +110,7 @@ export class AddressGuard implements Guard {
       const host = hostOf(url);
       try {
         const addresses = isIP(host) !== 0 ? [{ address: host }] : await this.#resolve(host);
-        if (addresses.some(({ address }) => isIn(INSIDE, address))) return true;
+        if (addresses.some(({ address }) => isInside(address))) return true;
       } catch {
         // A name that cannot be resolved makes nothing private.
       }

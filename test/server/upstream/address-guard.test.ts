@@ -9,6 +9,8 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   'corp.example': ['10.1.2.3'],
   'rebound.example': ['93.184.216.34', '192.168.1.1'],
   'metadata.example': ['169.254.169.254'],
+  'nat64.example': ['64:ff9b::10.1.2.3'],
+  'nat64-metadata.example': ['64:ff9b::a9fe:a9fe'],
 };
 
 const resolve: Resolve = async (hostname) => {
@@ -45,8 +47,19 @@ const PRIVATE = [
   'http://0x7f000001/',
   'http://2130706433/',
   'http://127.1/',
+  // As NAT64, 6to4 and the old compatible form write them.
+  'http://[64:ff9b::10.0.0.1]/',
+  'http://[2002:7f00:1::]/',
+  'http://[::192.168.0.1]/',
 ];
-const LINK_LOCAL = ['http://169.254.169.254/', 'http://[fe80::1]/', 'http://224.0.0.1/', 'http://[::ffff:a9fe:a9fe]/'];
+const LINK_LOCAL = [
+  'http://169.254.169.254/',
+  'http://[fe80::1]/',
+  'http://224.0.0.1/',
+  'http://[::ffff:a9fe:a9fe]/',
+  'http://[64:ff9b::a9fe:a9fe]/',
+  'http://[2002:a9fe:a9fe::]/',
+];
 
 test('a public index leads to no private address, an index inside leads to those, none leads to link-local ones', async () => {
   const [outside, inside] = [guardOf('https://index.example/simple/'), guardOf('http://corp.example/simple/')];
@@ -84,10 +97,14 @@ test('names are judged by what they resolve to at the moment of connecting', asy
   await assert.rejects(look(guard, 'corp.example'), /private network/);
   await assert.rejects(look(guard, 'rebound.example'), /private network/);
   await assert.rejects(look(guard, 'metadata.example'), /private network/);
+  await assert.rejects(look(guard, 'nat64.example'), /private network/);
   await assert.rejects(look(guard, 'nowhere.example'), { code: 'ENOTFOUND' });
   const inside = guardOf('http://corp.example/simple/');
   assert.equal(await look(inside, 'corp.example'), '10.1.2.3');
+  assert.equal(await look(inside, 'nat64.example'), '64:ff9b::10.1.2.3');
   await assert.rejects(look(inside, 'metadata.example'), /private network/);
+  await assert.rejects(look(inside, 'nat64-metadata.example'), /private network/);
+  assert.equal(await look(guardOf('http://nat64.example/simple/'), 'corp.example'), '10.1.2.3');
   const unresolved = guardOf('http://nowhere.example/simple/');
   await assert.rejects(look(unresolved, 'corp.example'), /private network/);
 });
