@@ -127,12 +127,14 @@ async function attemptDownload(
     try {
       for await (const chunk of response.body ?? []) {
         hash.update(chunk);
-        await file.write(chunk);
+        // Not `write`, which leaves off in the middle of a piece where the disk is full.
+        await file.appendFile(chunk).catch(unwritable(part));
         done += chunk.length;
         progress.add(chunk.length);
       }
-      await file.sync();
+      await file.sync().catch(unwritable(part));
     } catch (error) {
+      if (error instanceof CommandFailure) throw error;
       return error instanceof Error ? error : new Error(String(error));
     } finally {
       await file.close();
@@ -146,6 +148,16 @@ async function attemptDownload(
 function unreachable(error: unknown): CommandFailure {
   if (error instanceof CommandFailure && error.cause !== undefined) return error;
   throw error;
+}
+
+/** To try again would not make room. */
+function unwritable(part: string): (cause: unknown) => never {
+  return (cause) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new CommandFailure(`${part} cannot be written (${reason}); what has arrived is kept to go on with.`, 1, {
+      cause,
+    });
+  };
 }
 
 /** Feeds a file, if there is one, to the hash; answers its size. */

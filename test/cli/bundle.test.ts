@@ -100,6 +100,24 @@ test('a fetched file appears only when it is right, and a broken download is gon
   assert.deepEqual((await readdir(out)).sort(), ['my-app-0.1.tar.gz', 'resumed']);
 });
 
+test('a download that the disk has no room for is not taken for whole', async (t) => {
+  const { env, bundle, dir } = await prepared(t);
+  const path = join(dir, 'small-1.0.bin');
+  const bytes = NOISE.subarray(0, 700);
+  await writeFile(path, bytes);
+  assert.equal((await bundle('push', path)).status, 0);
+  const target = join(dir, 'fetched');
+  const full = await runCli(['bundle', 'fetch', 'small==1.0', '-o', target], env, { fileBlocks: 1 });
+  assert.equal(full.status, 1, full.stdout);
+  assert.match(
+    full.stderr,
+    /^fetch .*\n.*fetched\.part cannot be written \(EFBIG: .*\); what has arrived is kept to go on with\.\n$/,
+  );
+  assert.ok(!(await readdir(dir)).includes('fetched'));
+  assert.equal((await bundle('fetch', 'small==1.0', '-o', target)).status, 0);
+  assert.deepEqual(await readFile(target), bytes);
+});
+
 test('wrong usage is told apart from failure', async (t) => {
   const { bundle, dir, file } = await prepared(t);
   const nameless = join(dir, 'nameless.bin');

@@ -10,10 +10,18 @@ export interface CliOutcome {
   readonly stderr: string;
 }
 
-/** Runs `stormcellar` from its sources, with nothing of this process's environment but `PATH`, beside a server in this process. */
-export async function runCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<CliOutcome> {
+/**
+ * Runs `stormcellar` from its sources, with nothing of this process's environment but `PATH`, beside a server in this process.
+ * `fileBlocks`: no file that it writes gets larger, in blocks of 512 bytes, as on a disk that is full.
+ */
+export async function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  { fileBlocks }: { readonly fileBlocks?: number } = {},
+): Promise<CliOutcome> {
   const { PATH = '', NODE_OPTIONS = '' } = process.env;
-  const child = spawn(process.execPath, [program, ...args], {
+  const limit = fileBlocks === undefined ? '' : `ulimit -f ${fileBlocks} && `;
+  const child = spawn('/bin/sh', ['-c', `${limit}exec "$@"`, 'sh', process.execPath, program, ...args], {
     env: { PATH, NODE_OPTIONS, STORMCELLAR_TEST_SOURCES: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
