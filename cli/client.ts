@@ -17,6 +17,19 @@ export function withServer(command: Command): Command {
     .addOption(new Option('--token <token>', 'who asks').env('STORMCELLAR_TOKEN'));
 }
 
+/** What the options mean: the address without a slash or an index at its end, and the token, if there is one. */
+export function serverOf({ server, token }: ServerOptions): {
+  readonly base: string;
+  readonly token: string | undefined;
+} {
+  return {
+    // The address of an index is what people have at hand.
+    base: server.replace(/\/+$/, '').replace(/\/simple$/, ''),
+    // CI hands on a secret that it does not have as an empty text.
+    token: token === '' ? undefined : token,
+  };
+}
+
 /** A request to the server; `query` leaves out what is undefined. */
 export interface ApiRequest {
   readonly method?: string;
@@ -35,14 +48,14 @@ export class Client {
   readonly #token: string | undefined;
 
   /** Throws `CommandFailure` (wrong usage) for an address that is none. */
-  constructor({ server, token }: ServerOptions) {
+  constructor(options: ServerOptions) {
+    const { server } = options;
     if (!URL.canParse(server) || !/^https?:$/.test(new URL(server).protocol)) {
       throw new CommandFailure(`--server: not an http(s) address: ${server}`, 2);
     }
-    // The address of an index is what people have at hand.
-    this.#base = server.replace(/\/+$/, '').replace(/\/simple$/, '');
-    // CI hands on a secret that it does not have as an empty text.
-    this.#token = token === '' ? undefined : token;
+    const { base, token } = serverOf(options);
+    this.#base = base;
+    this.#token = token;
   }
 
   /** The answer, as JSON; `undefined` when it has no body. Throws `CommandFailure` with what the server said. */

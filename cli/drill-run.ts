@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import type { ServerOptions } from './client.ts';
+import { type ServerOptions, serverOf } from './client.ts';
 import { CommandFailure } from './failure.ts';
 import type { LockBody } from './lock-file.ts';
 import { onlyProxy } from './only-proxy.ts';
@@ -102,8 +102,9 @@ function wrongTool(tool: string, name: string): CommandFailure {
   return new CommandFailure(`${tool} does not install from ${name}; requirements files and pylock.toml it does.`, 2);
 }
 
-function withToken({ server, token, index }: RunOptions): string {
-  const url = new URL(`${server.replace(/\/+$/, '')}${index === undefined ? '' : `/index/${index}`}/simple/`);
+function withToken({ index, ...options }: RunOptions): string {
+  const { base, token } = serverOf(options);
+  const url = new URL(`${base}${index === undefined ? '' : `/index/${index}`}/simple/`);
   if (token !== undefined) {
     url.username = '__token__';
     url.password = token;

@@ -113,3 +113,26 @@ test('--json tells what came of everything, however much it is', async (t) => {
   const job = JSON.parse(stdout) as { state: string; files: object[]; next?: unknown };
   assert.deepEqual([status, job.state, job.files.length, job.next], [1, 'failed', 1_001, undefined]);
 });
+
+// A Python as far as a drill needs one: what is to be installed it only tells where from, and fails.
+const PYTHON = `#!/bin/sh
+if [ "$2" = venv ]; then mkdir -p "$3/bin" && cp "$0" "$3/bin/python"; exit; fi
+echo "index $PIP_INDEX_URL"
+exit 1
+`;
+
+test('a drill installs from the server that the options mean, however they name it', async (t) => {
+  const up = await fakeUpstream(t);
+  const app = await testApp(t, { upstream: up.url, config: { access: { anonymous: ['read', 'admin'] } } });
+  up.project('alpha').add(A);
+  await fetch(`${app.url}/simple/alpha/${A.filename}`);
+  await fetch(`${app.url}/simple/alpha/${A.filename}.metadata`);
+  const dir = await tempDir(t);
+  const [lock, python] = [join(dir, 'requirements.txt'), join(dir, 'python')];
+  await writeFile(lock, 'alpha==1.0\n');
+  await writeFile(python, PYTHON, { mode: 0o755 });
+  const drill = ['drill', '-r', lock, '--run', 'pip', '--python', python];
+  // The address of an index, and a secret that CI does not have.
+  const env = { STORMCELLAR_URL: `${app.url}/simple/`, STORMCELLAR_TOKEN: '' };
+  assert.match((await runCli(drill, env)).stderr, new RegExp(`^index ${app.url}/simple/$`, 'm'));
+});
