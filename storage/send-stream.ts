@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { drained } from './drained.ts';
 import type { Sent } from './send-bytes.ts';
 
 /**
@@ -22,15 +23,4 @@ export async function sendStream(stream: Readable, out: Writable): Promise<Sent 
     leave();
     out.off('close', leave).off('error', leave);
   }
-}
-
-function drained(out: Writable): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      out.off('drain', done).off('close', done);
-      resolve();
-    };
-    if (out.destroyed) resolve();
-    else out.on('drain', done).on('close', done);
-  });
 }

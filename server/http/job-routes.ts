@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
+import { drained } from '../../storage/drained.ts';
 import type { Authorizer } from '../access/authorizer.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { JOB_STATES, type JobItem } from '../model/job.ts';
@@ -103,7 +103,7 @@ async function sendEvents(
       ...items.map(fileEvent),
       `id: ${job.revision}\nevent: job\ndata: ${JSON.stringify(jobView(job))}\n\n`,
     ];
-    if (!res.write(events.join('')) && !res.destroyed) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+    if (!res.write(events.join(''))) await drained(res);
   }
   res.end();
 }

@@ -52,6 +52,25 @@ describe('jobs', () => {
     assert.match(text, /^event: file\ndata: \{"key":"alpha\/alpha-1\.0-py3-none-any\.whl","state":"stored"/);
     assert.match(text, /id: \d+\nevent: job\ndata: \{.*"state":"succeeded".*\}\n\n$/);
   });
+
+  test('events that come faster than they are read leave nothing behind on the connection', async (t) => {
+    const { app } = await world(t);
+    const files = Array.from({ length: 8_000 }, (_, at) => ({
+      filename: `many-${at}.0-py3-none-any.whl`,
+      sha256: at.toString(16).padStart(64, '0'),
+    }));
+    const { id } = (await (await post(app, '/admin/import', { files })).json()) as { id: string };
+    await app.admin(`/admin/jobs/${id}`, { method: 'DELETE' });
+    const warnings: Error[] = [];
+    const take = (warning: Error): void => {
+      if (warning.name === 'MaxListenersExceededWarning') warnings.push(warning);
+    };
+    process.on('warning', take);
+    t.after(() => process.off('warning', take));
+    const text = await (await app.admin(`/admin/jobs/${id}/events`)).text();
+    assert.equal(text.split('event: file\n').length - 1, files.length);
+    assert.deepEqual(warnings, []);
+  });
 });
 
 test('Location of a job has the path before it that publicUrl or a trusted proxy says', async (t) => {

@@ -127,6 +127,7 @@ function bytes(): string[] {
   return [
     'buffer-pool',
     'digest',
+    'drained',
     'errors',
     'fill-spool',
     'free-piece',
