@@ -5,8 +5,9 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { Problem } from '../problem.ts';
 import { allowedMethods } from './allowed-methods.ts';
+import { ConnectionTurns } from './connection-turns.ts';
 import { sendProblem } from './problem-response.ts';
-import { beginContext } from './request-context.ts';
+import { beginContext, contextOf } from './request-context.ts';
 import { requestLog } from './request-log.ts';
 import type { RequestsUnderWay } from './requests-under-way.ts';
 
@@ -60,23 +61,34 @@ export function createHttpApp(parts: AppParts): RequestListener {
 
   const { clock, log, requests } = parts;
   const logged = requestLog(parts);
+  const turns = new ConnectionTurns();
   // One for all: a function for each request is a good part of what a short answer costs.
   function closed(this: ServerResponse): void {
     requests.ended(this);
     logged(this);
+    const next = turns.ended(this);
+    if (next !== undefined) answer(next.req, next);
   }
-  return (req, res) => {
-    const { id } = beginContext(req, { address: parts.addressOf(req), nowMs: clock.nowMs(), log });
-    requests.begin(res);
-    res.on('close', closed);
+  function answer(req: IncomingMessage, res: ServerResponse): void {
     const fault = faultOfHost(req);
     if (fault !== undefined) {
       sendProblem(req, res, new Problem('malformed-request', fault), { style: 'problem+json' });
       return;
     }
     if (parts.hot(req, res)) return;
-    res.setHeader('X-Request-Id', id);
+    res.setHeader('X-Request-Id', contextOf(req).id);
     app(req, res);
+  }
+  return (req, res) => {
+    const address = parts.addressOf(req);
+    const turn = turns.turnOf(req, res, () =>
+      log.warn({ from: address }, 'a client sent too many requests ahead of their answers; its connection was cut'),
+    );
+    if (turn === 'never') return;
+    beginContext(req, { address, nowMs: clock.nowMs(), log });
+    requests.begin(res);
+    res.on('close', closed);
+    if (turn === 'now') answer(req, res);
   };
 }
 
