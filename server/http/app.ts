@@ -6,6 +6,7 @@ import type { Metrics } from '../metrics.ts';
 import { Problem } from '../problem.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { ConnectionTurns } from './connection-turns.ts';
+import { breakOffWhenIdle } from './idle-body.ts';
 import { sendProblem } from './problem-response.ts';
 import { beginContext, contextOf } from './request-context.ts';
 import { requestLog } from './request-log.ts';
@@ -76,6 +77,7 @@ export function createHttpApp(parts: AppParts): RequestListener {
       return;
     }
     if (parts.hot(req, res)) return;
+    breakOffWhenIdle(req);
     res.setHeader('X-Request-Id', contextOf(req).id);
     app(req, res);
   }

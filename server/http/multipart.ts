@@ -42,8 +42,6 @@ const MAX_FIELDS = 5000;
 const MAX_FILES = 8;
 // A detached signature, as old tools send it.
 const MAX_OTHER_FILE_BYTES = 1024 * 1024;
-// A client that sends nothing for so long has gone.
-const IDLE_MS = 120_000;
 
 const LIMITS = {
   fieldNameSize: 200,
@@ -64,13 +62,7 @@ export async function readForm(req: Request, res: Response, options: FormOptions
   if (!req.is('multipart/form-data')) {
     throw new Problem('malformed-request', 'The body must be a form: multipart/form-data.');
   }
-  const form = new FormReader(options);
-  req.setTimeout(IDLE_MS, () => req.destroy());
-  try {
-    return await form.read(req, res);
-  } finally {
-    req.setTimeout(0);
-  }
+  return await new FormReader(options).read(req, res);
 }
 
 /** One form being read. */

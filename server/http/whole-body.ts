@@ -2,9 +2,6 @@ import type { Request } from 'express';
 import { freePiece } from '../../storage/free-piece.ts';
 import { Problem } from '../problem.ts';
 
-// A client that sends nothing for so long has gone.
-const IDLE_MS = 120_000;
-
 /**
  * A body that is the bytes of one file, in pieces, each good until the next is asked for, and the length that it announces (0: none). Throws `malformed-request` for a body that is
  * encoded or a part, and later when it breaks off; `payload-too-large` by the length. `what`: the file in a sentence.
@@ -29,7 +26,6 @@ export function wholeBodyOf(
 }
 
 async function* pieces(req: Request): AsyncGenerator<Buffer> {
-  req.setTimeout(IDLE_MS, () => req.destroy());
   try {
     for await (const chunk of req) {
       yield chunk as Buffer;
@@ -37,7 +33,5 @@ async function* pieces(req: Request): AsyncGenerator<Buffer> {
     }
   } catch (error) {
     throw new Problem('malformed-request', 'The body broke off.', { cause: error });
-  } finally {
-    req.setTimeout(0);
   }
 }
