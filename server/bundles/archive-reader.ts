@@ -192,7 +192,7 @@ export class ArchiveReader {
     // It was only read from: there is nothing that could be lost.
     if (!job.wasStarted) job.file.close().catch(() => {});
     job.answer.resolve(contents);
-    while (this.#running.size < AT_ONCE) {
+    while (!this.#closed && this.#running.size < AT_ONCE) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
       this.#start(next);

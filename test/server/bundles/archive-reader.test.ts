@@ -256,3 +256,22 @@ test('many at once are all answered; one that takes too long, or comes after the
   });
   assert.equal(told(await missing.finished(10)), 'unreadable: the file could not be read');
 });
+
+test('closing starts no thread for archives that still wait for their turn', async (t) => {
+  const by = reader(t);
+  const path = join(await tempDir(t), 'spool');
+  await writeFile(path, TAR);
+  const readings = await Promise.all(
+    Array.from({ length: 12 }, () => by.begin(path, { filename: 'app-1.tar', isAwaited: true })),
+  );
+  let started = 0;
+  const count = (): void => {
+    started += 1;
+  };
+  process.on('worker', count);
+  t.after(() => process.off('worker', count));
+  const answers = readings.map((reading) => reading.finished(TAR.length));
+  await by.close();
+  for (const contents of await Promise.all(answers)) assert.equal(told(contents), 'being read');
+  assert.equal(started, 1);
+});
