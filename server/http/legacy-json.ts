@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { Writable } from 'node:stream';
 import type { Request, Response } from 'express';
 import type { Authorizer } from '../access/authorizer.ts';
 import type { Clock } from '../clock.ts';
@@ -7,7 +6,8 @@ import { type CoreMetadata, parseCoreMetadata } from '../model/core-metadata.ts'
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
-import type { ServedFile, View } from '../repository/repository.ts';
+import { servedBytes } from '../repository/read-served.ts';
+import type { View } from '../repository/repository.ts';
 import { describedRelease, describingFile, type Release, releasesOf, renderLegacyJson } from '../simple/legacy-json.ts';
 import { cacheStatus } from './cache-status.ts';
 import { matchesEtag } from './conditional.ts';
@@ -21,7 +21,6 @@ export interface LegacyJsonParts {
   readonly originOf: (req: Request) => string;
 }
 
-const MAX_METADATA_BYTES = 16 * 1024 * 1024;
 // How long a document waits for core metadata that are not here: a slow upstream must not make a known project slow.
 const PATIENCE_MS = 1_500;
 // Enough for what is kept, however long the page took.
@@ -108,32 +107,12 @@ export class LegacyJson {
     if (file === undefined) return undefined;
     try {
       const served = await index.file(name, `${file.filename}.metadata`, view);
-      return served === undefined ? undefined : parseCoreMetadata(await readWhole(served));
+      return served === undefined ? undefined : parseCoreMetadata(await servedBytes(served));
     } catch (error) {
       if (error instanceof Problem) return undefined;
       throw error;
     }
   }
-}
-
-async function readWhole(file: ServedFile): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const sink = new Writable({
-    write(chunk: Buffer, _encoding, done) {
-      size += chunk.length;
-      chunks.push(Buffer.from(chunk));
-      done(size > MAX_METADATA_BYTES ? new Error('the core metadata are too large') : null);
-    },
-  });
-  const body = await file.open();
-  try {
-    await body.send(undefined, sink);
-  } finally {
-    body.close();
-    sink.destroy();
-  }
-  return Buffer.concat(chunks);
 }
 
 /** What stands before `/pypi/…` or `/{project}/json` in an address: index, instant, offline. */

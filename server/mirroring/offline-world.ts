@@ -1,9 +1,9 @@
 import { parseCoreMetadata } from '../model/core-metadata.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
+import { servedBytes } from '../repository/read-served.ts';
 import type { Repository } from '../repository/repository.ts';
 import type { BuildRelease, BuildWorld, Candidate, Lacking } from './build-closure.ts';
-import { servedText } from './served-text.ts';
 
 /** Build requirements out of what is stored, for drills: asks no upstream. */
 export class OfflineWorld implements BuildWorld {
@@ -54,7 +54,7 @@ export async function requiresDist(
   try {
     const file = await repository.file(project, `${wheel}.metadata`, view);
     if (file === undefined) return [];
-    return parseCoreMetadata(Buffer.from(await servedText(file))).requiresDist;
+    return parseCoreMetadata(await servedBytes(file)).requiresDist;
   } catch (error) {
     if (error instanceof Problem && error.slug === 'file-not-found') return [];
     throw error;

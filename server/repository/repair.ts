@@ -1,10 +1,10 @@
-import { Writable } from 'node:stream';
 import type { Digest } from '../../storage/digest.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { findFilesByDigest, findMetadataByDigest, forgetLostFile } from '../catalog/stored-files.ts';
 import { parseProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { Reading } from './build.ts';
+import { readThrough } from './read-served.ts';
 import type { Repository } from './repository.ts';
 
 /**
@@ -51,9 +51,7 @@ async function isRead(repository: Repository | undefined, project: string, filen
   try {
     const file = await repository?.file(parseProjectName(project), filename, { offline: false });
     if (file === undefined) return false;
-    const body = await file.open();
-    const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-    await body.send(undefined, nowhere).finally(() => body.close());
+    await readThrough(await file.open());
     return true;
   } catch (error) {
     if (error instanceof Problem) return false;

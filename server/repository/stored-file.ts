@@ -1,7 +1,7 @@
-import { Writable } from 'node:stream';
 import type { BegunBlob, BlobStat, BlobStore, ByteRange } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
 import { BlobNotFoundError, StorageUnavailableError } from '../../storage/errors.ts';
+import { readThrough } from './read-served.ts';
 import type { FileBody, Origin, ServedFile } from './repository.ts';
 
 /** A file whose bytes are in the blob store. */
@@ -42,17 +42,6 @@ export function storedFile(blobs: BlobStore, parts: StoredParts): ServedFile {
       if ((await blobs.stat(digest)) === undefined) await readThrough(await parts.whenLost());
     },
   };
-}
-
-/** Reads a body for what happens on the way: bytes that are pulled through are stored when the last of them is sent. */
-async function readThrough(body: FileBody): Promise<void> {
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  try {
-    await body.send(undefined, nowhere);
-  } finally {
-    body.close();
-    nowhere.destroy();
-  }
 }
 
 /** The body of a stored blob: of `expected`, the range that will be asked for, the store has begun to send. Throws what the store throws. */

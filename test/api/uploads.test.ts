@@ -207,6 +207,16 @@ describe('uploads', () => {
     }
   });
 
+  it('with more to say than anybody reads are described without it', async (t) => {
+    const app = await testApp(t, { config: { limits: { metadataBytes: '20MiB' } } });
+    const file = makeWheel({ name: 'wordy', version: '1.0', description: 'word '.repeat(3_600_000) });
+    assert.equal((await upload(app, file)).status, 200);
+    const answer = await app.get('/pypi/wordy/json');
+    assert.equal(answer.status, 200);
+    const { info } = (await answer.json()) as { info: { name: string; description: string } };
+    assert.deepEqual([info.name, info.description], ['wordy', '']);
+  });
+
   it('of a name are found under every spelling of it', async (t) => {
     const app = await testApp(t);
     const file = makeWheel({ name: 'My_pkg.sub', version: '1.0' });

@@ -1,9 +1,10 @@
 import { Writable } from 'node:stream';
 import { Problem } from '../problem.ts';
-import type { ServedFile } from '../repository/repository.ts';
+import { MAX_METADATA_BYTES } from '../wheel-metadata.ts';
+import type { FileBody, ServedFile } from './repository.ts';
 
-/** A small file's text, such as core metadata. Throws what `open` throws, and `payload-too-large`. */
-export async function servedText(file: ServedFile, maxBytes = 16 * 1024 * 1024): Promise<string> {
+/** The bytes of a small file, such as core metadata. Throws what `open` throws, and `payload-too-large`. */
+export async function servedBytes(file: ServedFile, maxBytes: number = MAX_METADATA_BYTES): Promise<Buffer> {
   const pieces: Buffer[] = [];
   let size = 0;
   const out = new Writable({
@@ -23,5 +24,16 @@ export async function servedText(file: ServedFile, maxBytes = 16 * 1024 * 1024):
     out.destroy();
   }
   if (size > maxBytes) await failed;
-  return Buffer.concat(pieces).toString('utf8');
+  return Buffer.concat(pieces);
+}
+
+/** Reads a body for what happens on the way: bytes that are pulled through are stored when the last of them is sent. */
+export async function readThrough(body: FileBody): Promise<void> {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  try {
+    await body.send(undefined, nowhere);
+  } finally {
+    body.close();
+    nowhere.destroy();
+  }
 }
