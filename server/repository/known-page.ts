@@ -49,9 +49,8 @@ export function mergePage(
   answer: ProjectDetail | { readonly name: ProjectName; readonly absent: true },
   judgement: Judgement,
 ): Merged {
-  const fresh: ProjectDetail =
-    'absent' in answer ? { name: answer.name, versions: [], files: [] } : seenBy(judgement.now, answer, before);
-  const status = 'absent' in answer ? (before?.status ?? 'active') : (fresh.status ?? 'active');
+  const fresh = 'absent' in answer ? emptied(answer.name, before) : seenBy(judgement.now, answer, before);
+  const status = fresh.status ?? 'active';
   const gone = (before?.files ?? []).filter(missingFrom(fresh.files));
   const kept = status === 'quarantined' ? gone : gone.map((file) => judge(file, judgement)).filter(isKept);
   const files = kept.length === 0 ? fresh.files : [...fresh.files, ...kept];
@@ -72,6 +71,11 @@ export function mergePage(
     suspectSince: missing.length === 0 ? undefined : Math.min(...missing),
     empty: 'absent' in answer && files.length === 0,
   };
+}
+
+/** What is known without files: who has no page says nothing else of the project. */
+function emptied(name: ProjectName, before: KnownPage | undefined): ProjectDetail {
+  return { ...before, name, versions: [], files: [] };
 }
 
 /** Of files whose upload time upstream does not tell, when they were seen first. */

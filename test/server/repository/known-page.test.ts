@@ -45,6 +45,15 @@ test('a 404 for a known project changes nothing until it is confirmed', () => {
   assert.equal(believed.empty, false);
 });
 
+test('a 404 takes nothing back of what the page said of the project', () => {
+  const said = { status: 'deprecated', statusReason: 'use other', extra: { owner: 'acme' } } as const;
+  const before = mergePage(undefined, { ...page('1'), ...said }, judge(0)).page;
+  for (const now of [10, 10 + HOUR]) {
+    const { status, statusReason, extra } = mergePage(before, { name, absent: true }, judge(now, '1')).page;
+    assert.deepEqual({ status, statusReason, extra }, said);
+  }
+});
+
 test('a confirmed 404 of a project of which nothing is stored leaves nothing', () => {
   const before = mergePage(undefined, page('1'), judge(0)).page;
   const held = mergePage(before, { name, absent: true }, judge(10)).page;
