@@ -3,6 +3,7 @@ import { expireVersions, findExpired, findRetention, setRetention } from '../cat
 import { holdersOf, holdersOfDigest } from '../catalog/bundle-search.ts';
 import {
   findLatest,
+  findLatestOf,
   findLock,
   findVersion,
   isKnownApp,
@@ -162,13 +163,9 @@ export class Bundles {
   async apps(page: { readonly after: string; readonly limit: number }): Promise<readonly AppSummary[]> {
     return await this.#parts.catalog.read(function* () {
       const names = yield* listApps(page);
-      const channels = yield* listChannels(names);
-      const summaries: AppSummary[] = [];
-      for (const name of names) {
-        const latest = (yield* findLatest(name))?.version;
-        summaries.push({ name, latest, channels: channels.filter(({ app }) => app === name) });
-      }
-      return summaries;
+      const latest = yield* findLatestOf(names);
+      const channels = Map.groupBy(yield* listChannels(names), ({ app }) => app);
+      return names.map((name) => ({ name, latest: latest.get(name), channels: channels.get(name) ?? [] }));
     });
   }
 

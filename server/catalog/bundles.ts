@@ -1,3 +1,4 @@
+import { type Expression, sql as fragment } from 'kysely';
 import type { Digest } from '../../storage/digest.ts';
 import type { Actor } from '../model/access.ts';
 import {
@@ -11,6 +12,7 @@ import { Problem } from '../problem.ts';
 import { putContents } from './bundle-contents.ts';
 import { contentColumns, toBundleVersion, VERSION_COLUMNS } from './bundle-rows.ts';
 import { all, first, prepared, run, type Script } from './catalog.ts';
+import { inChunks } from './chunks.ts';
 import { appendEvent } from './events.ts';
 import { sql } from './schema.ts';
 
@@ -139,27 +141,60 @@ export function* findVersion(app: AppName, version: BundleVersionText): Script<B
   return row && toBundleVersion(row);
 }
 
+// The newest version by PEP 440 that is no pre-release, else the newest pre-release, else what was uploaded last.
+const LATEST = [
+  { lowest: LOWEST_SORT_KEY, prereleases: 0 },
+  { lowest: LOWEST_SORT_KEY, prereleases: 1 },
+  { lowest: '', prereleases: 1 },
+] as const;
+
 const latestByOrder = prepared((p: { app: string; lowest: string; prereleases: number }) =>
-  sql
+  newest(p.app, p).select(VERSION_COLUMNS),
+);
+
+/** The version that `@latest` is; `undefined` where there is none. */
+export function* findLatest(app: AppName): Script<BundleVersion | undefined> {
+  for (const among of LATEST) {
+    const row = yield* first(latestByOrder({ app, ...among }));
+    if (row !== undefined) return toBundleVersion(row);
+  }
+  return undefined;
+}
+
+/** The same of many applications, in one statement; of one without a version nothing. */
+export function* findLatestOf(apps: readonly AppName[]): Script<ReadonlyMap<AppName, BundleVersionText>> {
+  const found = new Map<AppName, BundleVersionText>();
+  const ofApp = (among: Among) => newest(fragment.ref<string>('bundle.name'), among).select('version');
+  const [release, prerelease, any] = LATEST;
+  for (const chunk of inChunks(apps)) {
+    const rows = yield* all(
+      sql
+        .selectFrom('bundle')
+        .select(({ fn }) => ['name', fn.coalesce(ofApp(release), ofApp(prerelease), ofApp(any)).as('latest')])
+        .where('name', 'in', chunk),
+    );
+    for (const { name, latest } of rows) if (latest !== null) found.set(name as AppName, latest as BundleVersionText);
+  }
+  return found;
+}
+
+/** What the newest version is looked for among: those whose sort key is above `lowest`; with `prereleases` 1 those as well. */
+interface Among {
+  readonly lowest: string;
+  readonly prereleases: number;
+}
+
+function newest(app: string | Expression<string>, { lowest, prereleases }: Among) {
+  return sql
     .selectFrom('bundle_version')
-    .select(VERSION_COLUMNS)
-    .where('app', '=', p.app)
+    .where('app', '=', app)
     .where('deleted_at', 'is', null)
-    .where('sort_key', '>', p.lowest)
-    .where('prerelease', '<=', p.prereleases)
+    .where('sort_key', '>', lowest)
+    .where('prerelease', '<=', prereleases)
     .orderBy('sort_key', 'desc')
     .orderBy('created_at', 'desc')
     .orderBy('version', 'desc')
-    .limit(1),
-);
-
-/** The newest version by PEP 440 that is no pre-release, else the newest pre-release, else what was uploaded last. */
-export function* findLatest(app: AppName): Script<BundleVersion | undefined> {
-  const row =
-    (yield* first(latestByOrder({ app, lowest: LOWEST_SORT_KEY, prereleases: 0 }))) ??
-    (yield* first(latestByOrder({ app, lowest: LOWEST_SORT_KEY, prereleases: 1 }))) ??
-    (yield* first(latestByOrder({ app, lowest: '', prereleases: 1 })));
-  return row && toBundleVersion(row);
+    .limit(1);
 }
 
 /** Is the application known, with versions or without? */

@@ -62,6 +62,22 @@ describe('a hot request costs the database one statement', { skip: engines.skip 
   });
 });
 
+it('a list of applications costs as many statements as one alone', { skip: engines.skip }, async (t) => {
+  const { node, statements } = await stage(t);
+  const counts: number[] = [];
+  for (const app of ['one', 'two', 'three']) {
+    const made = await node.admin(`/bundles/${app}/1.0/${app}-1.0.bin`, { method: 'PUT', body: app });
+    assert.equal(made.status, 201);
+    const sent = await statements(async () => {
+      const { bundles } = (await (await node.admin('/bundles/')).json()) as { bundles: { latest: string }[] };
+      assert.deepEqual(new Set(bundles.map(({ latest }) => latest)), new Set(['1.0']));
+      assert.equal(bundles.length, counts.length + 1);
+    });
+    counts.push(sent.length);
+  }
+  assert.equal(new Set(counts).size, 1, `${counts.join(', ')} statements`);
+});
+
 /** A node with a hosted and a proxied project, that has served all of both, and a way to see what the server of the database is sent. */
 async function stage(t: Parameters<typeof engines.cellar>[0]) {
   const up = await fakeUpstream(t);

@@ -3,7 +3,13 @@ import { after, describe, type TestContext, test } from 'node:test';
 import { expireBundles } from '../../../server/bundles/expire-all.ts';
 import { expireVersions, findExpired, setRetention } from '../../../server/catalog/bundle-retention.ts';
 import { holdersOf, holdersOfDigest } from '../../../server/catalog/bundle-search.ts';
-import { findLatest, listVersions, publishVersion, removeVersions } from '../../../server/catalog/bundles.ts';
+import {
+  findLatest,
+  findLatestOf,
+  listVersions,
+  publishVersion,
+  removeVersions,
+} from '../../../server/catalog/bundles.ts';
 import type { Catalog } from '../../../server/catalog/catalog.ts';
 import { findChannel, listMoves, promote, rollback } from '../../../server/catalog/channels.ts';
 import { listEvents } from '../../../server/catalog/events.ts';
@@ -139,10 +145,17 @@ function channelsOn(engine: string, open: (t: TestContext) => Promise<Catalog>, 
 
     test('the newest version is by PEP 440: final ones first, then pre-releases, then what follows no rule', async (t) => {
       const catalog = await open(t);
-      const newest = async () => (await catalog.read(() => findLatest(app)))?.version;
+      const newest = async () => {
+        const alone = (await catalog.read(() => findLatest(app)))?.version;
+        const among = await catalog.read(() => findLatestOf([parseAppName('another'), app]));
+        assert.deepEqual([...among], alone === undefined ? [] : [[app, alone]]);
+        return alone;
+      };
       assert.equal(await newest(), undefined);
       await withVersions(catalog, 'nightly-7');
       assert.equal(await newest(), 'nightly-7');
+      await withVersions(catalog, '0.1rc1');
+      assert.equal(await newest(), '0.1rc1');
       await withVersions(catalog, '2.0rc1', '1.10', '1.9', '1!0.1.dev1');
       assert.equal(await newest(), '1.10');
       const listed = async (after?: string) =>
@@ -150,7 +163,7 @@ function channelsOn(engine: string, open: (t: TestContext) => Promise<Catalog>, 
           await catalog.read(() => listVersions(app, { limit: 3, after: after === undefined ? after : text(after) }))
         ).map((one) => one.version);
       assert.deepEqual(await listed(), ['1!0.1.dev1', '2.0rc1', '1.10']);
-      assert.deepEqual(await listed('1.10'), ['1.9', 'nightly-7']);
+      assert.deepEqual(await listed('1.10'), ['1.9', '0.1rc1', 'nightly-7']);
     });
 
     test('a version never changes, not even after it was deleted', async (t) => {
