@@ -108,8 +108,13 @@ export class LastKnown implements HotReads {
     return remembered;
   }
 
+  /** It only grows, and an answer may be long on its way: what was revoked stays revoked. */
+  #learn(generation: number): void {
+    this.#generation = Math.max(this.#generation ?? 0, generation);
+  }
+
   #remember(wanted: readonly Wanted[], { generation, found }: Sight): void {
-    this.#generation = generation;
+    this.#learn(generation);
     for (const [place, { name, filename }] of wanted.entries()) {
       const one = found[place];
       if (one === undefined) continue;
@@ -167,7 +172,7 @@ export class LastKnown implements HotReads {
       conclude, // it has answered, or we are stopping
     );
     try {
-      this.#generation = await this.#catalog.read(tokenGeneration);
+      this.#learn(await this.#catalog.read(tokenGeneration));
       this.#looks.passBy();
       this.#turn(undefined);
     } catch (error) {

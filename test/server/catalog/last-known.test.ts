@@ -21,8 +21,9 @@ async function setUp(t: { after(fn: () => Promise<void>): void }) {
   const answer = { present: true, status: 'active', statusReason: undefined, etag: undefined, body: '{}' } as const;
   const times = { checkedAt: 1, freshUntil: 2, suspectSince: undefined, serial: undefined };
   await real.write(() => rememberPage({ repository: 'pypi', name: DEMO, ...answer, ...times }));
-  let line: 'good' | 'broken once' | 'broken' | 'silent' | 'odd' = 'good';
+  let line: 'good' | 'broken once' | 'broken' | 'silent' | 'odd' | 'slow' = 'good';
   let asked = 0;
+  const arrival = Promise.withResolvers<void>();
   const catalog: Catalog = {
     read: async (script) => {
       asked += 1;
@@ -31,7 +32,10 @@ async function setUp(t: { after(fn: () => Promise<void>): void }) {
       if (isBroken) throw new CatalogUnavailableError('gone');
       if (line === 'odd') throw new CatalogQueryError('no such table', 'SELECT');
       if (line === 'silent') return await new Promise(() => {});
-      return await real.read(script);
+      const isSlow = line === 'slow';
+      const found = await real.read(script);
+      if (isSlow) await arrival.promise;
+      return found;
     },
     write: (script) => real.write(script),
     close: async () => {},
@@ -47,6 +51,8 @@ async function setUp(t: { after(fn: () => Promise<void>): void }) {
     clock,
     memory,
     is,
+    /** What was answered over a slow line arrives. */
+    arrive: () => arrival.resolve(),
     get asked() {
       return asked;
     },
@@ -119,6 +125,22 @@ test('a revocation is known although nobody has asked since', async (t) => {
   await new Promise(setImmediate);
   is('broken');
   assert.equal(await memory.tokenGeneration(), before + 1);
+});
+
+test('an answer that was long on its way takes no revocation back', async (t) => {
+  const { real, memory, is, arrive } = await setUp(t);
+  const token = { id: 'a', name: 'a', kind: 'token', can: ['read'], createdAt: 1, createdBy: 'a' } as const;
+  await real.write(() => insertToken(token, 'hash'));
+  is('slow');
+  const late = memory.projectState('pypi', DEMO);
+  await new Promise(setImmediate);
+  is('good');
+  await real.write(() => deleteToken('a'));
+  const after = await memory.tokenGeneration();
+  arrive();
+  await late;
+  is('broken');
+  assert.equal(await memory.tokenGeneration(), after);
 });
 
 test('while it is away the catalog is asked once a second, not by requests', async (t) => {
