@@ -3,7 +3,8 @@ import { sql } from './schema.ts';
 
 /**
  * Forgets names that an upstream did not have when it was asked last, if that was before `before` (milliseconds) and nothing is
- * kept of them: up to `limit`, in the order of names, from `after` on. Answers the last name, or `undefined` when no such is left.
+ * kept of them: up to `limit`, in the order of names, from `after` (inclusive) on. Answers the last name, or `undefined` when no such
+ * is left.
  */
 export function* forgetAbsentNames(options: {
   readonly before: number;
@@ -14,7 +15,8 @@ export function* forgetAbsentNames(options: {
     sql
       .selectFrom('project')
       .select(['name', 'repository'])
-      .where('name', '>', options.after)
+      // Another upstream may not have had the last one either, and a batch ends anywhere.
+      .where('name', '>=', options.after)
       .where('present', '=', 0)
       .where('status_override', 'is', null)
       .where('checked_at', '<', options.before)
