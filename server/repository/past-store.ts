@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import type { StorageUnavailableError } from '../../storage/errors.ts';
 import type { StoredFile, StoredMetadata } from '../catalog/stored-files.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import { MAX_METADATA_BYTES } from '../wheel-metadata.ts';
 import type { KnownFile } from './known-page.ts';
-import { addressOf, type PullParts } from './pull-file.ts';
+import { addressOf, askMetadata, type PullParts } from './pull-file.ts';
 import type { FileBody, Origin } from './repository.ts';
 import { bytesBody } from './stored-file.ts';
 
@@ -45,9 +44,7 @@ export class PastStore {
     { kept, away }: { readonly kept: StoredMetadata; readonly away: StorageUnavailableError },
   ): Promise<FileBody> {
     return this.#instead({ name, filename, away }, async (file) => {
-      const url = new URL(addressOf(file));
-      url.pathname += '.metadata';
-      const { body } = await this.#parts.upstream.document(url, { accept: '*/*', maxBytes: MAX_METADATA_BYTES });
+      const body = await askMetadata(this.#parts.upstream, { project: name, file, sha256: kept.digest });
       const digest = createHash('sha256').update(body).digest('hex');
       return digest === kept.digest ? { ...bytesBody(body), origin: PAST_STORE } : undefined;
     });

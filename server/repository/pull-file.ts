@@ -90,21 +90,35 @@ export class FilePuller {
       const { catalog, upstream } = this.#parts;
       const stored = await catalog.read(() => findStoredFile(upstream.name, project, file.filename));
       if (stored !== undefined && isWheel) return this.#extractStored(project, file, stored);
-      if (file.coreMetadata !== undefined) {
+      if (file.coreMetadata === undefined) return this.#pulledMetadata(project, file);
+      let failure: unknown;
+      try {
         const kept = await this.#fetchMetadata(project, file);
         if (kept !== undefined) {
           if (kept.passing === undefined) await this.#record(project, file, { ...kept, source: 'upstream' });
           return kept;
         }
+      } catch (error) {
+        // In the time that this took the wheel would not come either.
+        if (!isWheel || !(error instanceof Problem) || error.slug !== 'upstream-unavailable') throw error;
+        failure = error;
       }
       if (!isWheel) throw new Problem('file-not-found', `There is no core metadata of ${file.filename}.`);
-      const growing = await this.pull(project, file);
-      growing.close();
-      await growing.done;
-      const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
-      if (kept === undefined) throw new Problem('file-not-found', `There is no core metadata in ${file.filename}.`);
-      return kept;
+      return this.#pulledMetadata(project, file).catch((error: unknown) => {
+        throw failure ?? error;
+      });
     });
+  }
+
+  /** Out of the wheel, which is pulled for that. Throws like `pull`. */
+  async #pulledMetadata(project: ProjectName, file: KnownFile): Promise<KeptMetadata> {
+    const { catalog, upstream } = this.#parts;
+    const growing = await this.pull(project, file);
+    growing.close();
+    await growing.done;
+    const kept = await catalog.read(() => findStoredMetadata(upstream.name, project, file.filename));
+    if (kept === undefined) throw new Problem('file-not-found', `There is no core metadata in ${file.filename}.`);
+    return kept;
   }
 
   async #store(
@@ -213,18 +227,16 @@ export class FilePuller {
   /** The `.metadata` that upstream announced, kept if that can be; `undefined` when it is not what was announced, or not there. */
   async #fetchMetadata(project: ProjectName, file: KnownFile): Promise<KeptMetadata | undefined> {
     const { upstream, log } = this.#parts;
-    const url = new URL(addressOf(file));
-    url.pathname += '.metadata';
+    const announced = typeof file.coreMetadata === 'object' ? file.coreMetadata.sha256?.toLowerCase() : undefined;
     let body: Buffer;
     try {
-      ({ body } = await upstream.document(url, { accept: '*/*', maxBytes: MAX_METADATA_BYTES }));
+      body = await askMetadata(upstream, { project, file, sha256: parseDigest(announced ?? '') });
     } catch (error) {
       if (error instanceof Problem && error.slug === 'file-not-found') return undefined;
       throw error;
     }
     const digest = createHash('sha256').update(body).digest('hex') as Digest;
-    const announced = typeof file.coreMetadata === 'object' ? file.coreMetadata.sha256 : undefined;
-    if (announced === undefined ? !areMetadataOf(project, body) : announced.toLowerCase() !== digest) {
+    if (announced === undefined ? !areMetadataOf(project, body) : announced !== digest) {
       log.warn(
         { upstream: upstream.name, project, file: file.filename },
         'upstream sent other core metadata than it announced',
@@ -247,6 +259,19 @@ export class FilePuller {
       return { digest: spooled.digest, size: spooled.size };
     });
   }
+}
+
+/** The `.metadata` beside a file, unchecked; with a digest from wherever they are listed by it. Throws as `Upstream.document`. */
+export async function askMetadata(
+  upstream: Upstream,
+  asked: { readonly project: ProjectName; readonly file: KnownFile; readonly sha256: Digest | undefined },
+): Promise<Buffer> {
+  const { project, file, sha256 } = asked;
+  const url = new URL(addressOf(file));
+  url.pathname += '.metadata';
+  const listed = sha256 && { project, filename: `${file.filename}.metadata`, sha256 };
+  const options = { accept: '*/*', maxBytes: MAX_METADATA_BYTES, ...(listed === undefined ? {} : { listed }) };
+  return (await upstream.document(url, options)).body;
 }
 
 /** Without a digest to tell: not a sign-in page, nor those of something else. */

@@ -12,6 +12,8 @@ export interface ContinuousParts {
 
 // With the pauses below, an upstream has 12 s to come back: less than installers wait for a byte.
 const MAX_FAILURES = 6;
+// After so many a fallback may have the rest.
+const DISTRUST_AFTER = 2;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 4_000;
 // Against an upstream that gives a few bytes each time.
@@ -72,6 +74,7 @@ class Resumes {
       this.#failures += 1;
       this.#resumes += 1;
       if (this.#failures > MAX_FAILURES || this.#resumes > MAX_RESUMES) throw this.#problem(last);
+      if (this.#failures === DISTRUST_AFTER) upstream.distrust(target);
       await clock.sleep(Math.min(FIRST_PAUSE_MS * 2 ** (this.#failures - 1), LONGEST_PAUSE_MS), signal);
       try {
         const options = { signal, offset: position, ...(validator === undefined ? {} : { validator }) };

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Clock } from '../clock.ts';
 import { UpstreamError, upstreamErrorOf } from './errors.ts';
 import { requestFile } from './file-request.ts';
@@ -25,11 +26,13 @@ export interface DownloadOptions {
 }
 
 /**
- * Files of an index: from the address that the page links to, and when that fails and the digest is known, from a fallback whose own page
- * lists the same digest.
+ * Files of an index: from the address that the page links to, and when that fails or has none and the digest is known, from a fallback
+ * whose own page lists the same digest.
  */
 export class FileSource {
   readonly #addresses: readonly IndexAddress[];
+  /** Addresses of files for which a fallback is asked first. */
+  readonly #distrusted = new LRUCache<string, true>({ max: 1_000 });
   readonly #parts: FileSourceParts;
 
   constructor(addresses: readonly IndexAddress[], parts: FileSourceParts) {
@@ -51,17 +54,40 @@ export class FileSource {
     }
   }
 
+  /** The bytes that came were wrong, or broke off again and again: the others have their turn, and with the next call again this one. */
+  distrust({ url, sha256 }: DownloadTarget): void {
+    if (sha256 === undefined || this.#distrusted.delete(url.href)) return;
+    this.#distrusted.set(url.href, true);
+  }
+
   async #fromAnywhere(target: DownloadTarget, options: DownloadOptions): Promise<Download | 'absent'> {
     const home = this.#addresses.find(({ url }) => url.origin === target.url.origin);
-    let failure = new UpstreamError('unreachable', home?.lastError ?? 'it is down');
+    const isDistrusted = this.#distrusted.has(target.url.href);
+    const early = isDistrusted ? await this.#elsewhere(home, target, options) : undefined;
+    if (early) return early;
+    let failure: UpstreamError | undefined = new UpstreamError('unreachable', home?.lastError ?? 'it is down');
     if (home?.breaker.state !== 'open') {
       try {
-        return await this.#from(target.url, target, options);
+        const download = await this.#from(target.url, target, options);
+        if (download !== 'absent') return download;
+        failure = undefined;
       } catch (error) {
         options.signal.throwIfAborted();
         failure = upstreamErrorOf(error);
       }
     }
+    const found = isDistrusted ? undefined : await this.#elsewhere(home, target, options);
+    if (found) return found;
+    if (failure) throw failure;
+    return 'absent';
+  }
+
+  /** The file from another address than the one that its page links to. */
+  async #elsewhere(
+    home: IndexAddress | undefined,
+    target: DownloadTarget,
+    options: DownloadOptions,
+  ): Promise<Download | undefined> {
     for (const address of this.#addresses) {
       if (target.sha256 === undefined || address === home || address.breaker.state === 'open') continue;
       // The first address is where a link to another host came from.
@@ -69,7 +95,7 @@ export class FileSource {
       const found = await this.#fallback(address, target, options);
       if (found) return found;
     }
-    throw failure;
+    return undefined;
   }
 
   /** The file from an address that lists the same digest; `undefined` when it cannot be had there. */

@@ -217,7 +217,8 @@ export class Fill {
   }
 
   async #fail(error: unknown): Promise<void> {
-    const { target } = this.#request;
+    const { upstream, target } = this.#request;
+    if (error instanceof DigestMismatchError) upstream.distrust(target);
     const failure = this.#translated(error);
     this.#failure = failure;
     if (this.#phase !== 'begun') {

@@ -4,10 +4,10 @@ import type { Logger } from '../log.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { AddressGuard, type Guard } from './address-guard.ts';
-import { askDocument } from './answers.ts';
 import { Connections } from './connections.ts';
 import { authorizationOf, type Credentials, withoutCredentials } from './credentials.ts';
-import { NO_ANSWER, within } from './deadline.ts';
+import { NO_ANSWER } from './deadline.ts';
+import { DocumentSource } from './document-source.ts';
 import { problemOf, UpstreamError, upstreamErrorOf } from './errors.ts';
 import { FileSource } from './file-source.ts';
 import { healthOf } from './health.ts';
@@ -15,10 +15,17 @@ import { IndexAddress } from './index-address.ts';
 import { Places } from './places.ts';
 import type { ProxySettings } from './proxy.ts';
 import type { Resolve } from './resolve.ts';
-import { retrying } from './retry.ts';
 import type { SavedHealth } from './saved-health.ts';
 import { StateKeeper } from './state-keeper.ts';
-import type { Download, DownloadTarget, Upstream, UpstreamHealth, UpstreamPage } from './upstream.ts';
+import type {
+  Document,
+  DocumentOptions,
+  Download,
+  DownloadTarget,
+  Upstream,
+  UpstreamHealth,
+  UpstreamPage,
+} from './upstream.ts';
 import { Web } from './web.ts';
 
 export interface HttpUpstreamOptions {
@@ -85,6 +92,7 @@ export class HttpUpstream implements Upstream {
   readonly #connections: Connections;
   readonly #web: Web;
   readonly #files: FileSource;
+  readonly #documents: DocumentSource;
   readonly #keeper: StateKeeper;
   readonly #stopping = new AbortController();
 
@@ -125,6 +133,7 @@ export class HttpUpstream implements Upstream {
       idleTimeoutMs: options.idleTimeoutMs ?? 30_000,
       places: new Places(options.maxFiles ?? 16, WAITING),
     });
+    this.#documents = new DocumentSource(this.#addresses, common);
     const { followEveryMs: everyMs, loadState: load } = options;
     const learn = (state: SavedHealth): void => {
       for (const address of this.#addresses) address.learn(state);
@@ -177,19 +186,14 @@ export class HttpUpstream implements Upstream {
     throw new Problem('file-not-found', `The upstream index "${this.name}" has no ${target.filename}.`);
   }
 
-  async document(
-    url: URL,
-    { accept, maxBytes }: { readonly accept: string; readonly maxBytes: number },
-  ): Promise<{ contentType: string; body: Buffer }> {
-    const { clock, retries = 2, random = Math.random } = this.#options;
+  distrust(target: DownloadTarget): void {
+    this.#files.distrust(target);
+  }
+
+  async document(url: URL, options: DocumentOptions): Promise<Document> {
     if (this.downSince !== undefined) throw this.#problem(undefined);
-    const until = clock.nowMs() + this.#timeoutMs;
     try {
-      const answer = await within({ clock, ms: this.#timeoutMs }, (signal) =>
-        retrying({ clock, signal, retries, until, random }, () =>
-          askDocument({ web: this.#web, clock, signal, maxBytes }, { url, accept }),
-        ),
-      );
+      const answer = await this.#documents.get(url, options);
       if (answer !== 'absent') return answer;
     } catch (error) {
       throw this.#failure(error);

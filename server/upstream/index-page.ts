@@ -70,35 +70,37 @@ function isDistributionOf(name: ProjectName, filename: string): boolean {
  */
 export function findByDigest(page: UpstreamPage, filename: string, sha256: Digest): URL | undefined {
   const isMetadata = filename.endsWith('.metadata');
-  const found = page.contentType === JSON_TYPE ? inJson(page, isMetadata, sha256) : inHtml(page, isMetadata, sha256);
   const wanted = isMetadata ? filename.slice(0, -'.metadata'.length) : filename;
-  if (found === undefined || lastSegment(found.pathname) !== wanted) return undefined;
-  found.hash = '';
-  if (isMetadata) found.pathname += '.metadata';
-  return found;
-}
-
-function inJson(page: UpstreamPage, isMetadata: boolean, sha256: Digest): URL | undefined {
-  const files = parseJson(page.body)?.files;
-  if (!Array.isArray(files)) return undefined;
-  for (const file of files) {
-    if (!isRecord(file) || typeof file.url !== 'string') continue;
-    const hashes = isMetadata ? (file['core-metadata'] ?? file['dist-info-metadata']) : file.hashes;
-    if (isRecord(hashes) && String(hashes.sha256).toLowerCase() === sha256)
-      return URL.parse(file.url, page.url.href) ?? undefined;
+  const links = page.contentType === JSON_TYPE ? inJson(page, isMetadata, sha256) : inHtml(page, isMetadata, sha256);
+  // Wheels of one release mostly have the same core metadata.
+  for (const link of links) {
+    if (link === undefined || lastSegment(link.pathname) !== wanted) continue;
+    link.hash = '';
+    if (isMetadata) link.pathname += '.metadata';
+    return link;
   }
   return undefined;
 }
 
-function inHtml(page: UpstreamPage, isMetadata: boolean, sha256: Digest): URL | undefined {
+function* inJson(page: UpstreamPage, isMetadata: boolean, sha256: Digest): Generator<URL | undefined> {
+  const files = parseJson(page.body)?.files;
+  if (!Array.isArray(files)) return;
+  for (const file of files) {
+    if (!isRecord(file) || typeof file.url !== 'string') continue;
+    const hashes = isMetadata ? (file['core-metadata'] ?? file['dist-info-metadata']) : file.hashes;
+    if (isRecord(hashes) && String(hashes.sha256).toLowerCase() === sha256)
+      yield URL.parse(file.url, page.url.href) ?? undefined;
+  }
+}
+
+function* inHtml(page: UpstreamPage, isMetadata: boolean, sha256: Digest): Generator<URL | undefined> {
   const text = page.body.toString();
   const base = /<base\s[^>]{0,200}?href\s*=\s*["']?([^"'\s>]{1,2000})/i.exec(text)?.[1];
   const from = URL.parse(base === undefined ? '' : unescapeHtml(base), page.url.href) ?? page.url;
   for (const { href, rest } of linksOf(text)) {
     const says = isMetadata ? rest() : href;
-    if (says.toLowerCase().includes(`sha256=${sha256}`)) return URL.parse(href, from.href) ?? undefined;
+    if (says.toLowerCase().includes(`sha256=${sha256}`)) yield URL.parse(href, from.href) ?? undefined;
   }
-  return undefined;
 }
 
 const HREF = /href\s{0,9}=\s{0,9}(?:"([^"]{0,4096})"|'([^']{0,4096})'|([^\s"'>]{1,4096}))/gi;

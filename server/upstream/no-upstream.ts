@@ -29,6 +29,8 @@ export class NoUpstream implements Upstream {
 
   reportSlow(): void {}
 
+  distrust(): void {}
+
   start(): void {}
 
   async stop(): Promise<void> {}

@@ -39,6 +39,18 @@ export interface Download {
   readonly body: FileBody;
 }
 
+export interface Document {
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+export interface DocumentOptions {
+  readonly accept: string;
+  readonly maxBytes: number;
+  /** What pages list it as. When known, it may also come from a fallback that lists the same digest. */
+  readonly listed?: Required<Pick<DownloadTarget, 'project' | 'filename' | 'sha256'>>;
+}
+
 /** `slow`: something has been asked for longer than a client should wait, and nothing has answered since. */
 export type BreakerState = 'closed' | 'slow' | 'open';
 
@@ -83,11 +95,13 @@ export interface Upstream {
     target: DownloadTarget,
     options: { readonly signal: AbortSignal; readonly offset?: number; readonly validator?: string },
   ): Promise<Download>;
-  /** A small document beside the index (provenance), whole. Throws like `download`. */
-  document(
-    url: URL,
-    options: { readonly accept: string; readonly maxBytes: number },
-  ): Promise<{ contentType: string; body: Buffer }>;
+  /**
+   * Of a file that came with wrong bytes, or breaks off again and again: when its digest is known, the next `download` asks the fallbacks first,
+   * and after another call its own address again.
+   */
+  distrust(target: DownloadTarget): void;
+  /** A small document beside the index (core metadata, provenance), whole. Throws like `download`. */
+  document(url: URL, options: DocumentOptions): Promise<Document>;
   health(): UpstreamHealth;
   /** Since when it counts as down (`open`), milliseconds; `undefined` while it does not. The same as `health()` says, for who asks often. */
   readonly downSince: number | undefined;

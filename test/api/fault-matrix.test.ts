@@ -58,8 +58,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
       for (const name of FILES.keys()) up.order(`/files/${name}.metadata`, { status: 502 });
     },
     unknownPage: 'comes',
-    // A wheel comes, and brings its metadata.
-    unknownFile: ['fails', 'comes'],
+    // Metadata are taken out of the wheel then.
+    unknownFile: ['comes'],
   },
   'sends empty pages': ordered(emptyPage, { unknownPage: 'empty', unknownFile: ['absent', 'fails'] }),
   'sends an error page': ordered(errorPage),

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { GrowingFile } from '../../../server/upstream/download.ts';
 import type { ByteRange } from '../../../storage/blob-store.ts';
+import { fakeUpstream } from '../../support/fake-upstream.ts';
 import { makeWheel } from '../../support/wheel.ts';
 import { DEMO, problem, settledAfter } from './an-upstream.ts';
 import { bench, counting, gated, PATH, received, SIZE, wheel } from './download-bench.ts';
@@ -138,6 +139,19 @@ test('a cut download goes on where it was cut, however often, while readers wait
   const ranges = up.seen(PATH).map(({ headers }) => headers.range);
   assert.deepEqual(ranges, [undefined, 'bytes=100000-', 'bytes=150000-', 'bytes=150000-', 'bytes=150000-']);
   assert.equal(stored.length, 1);
+});
+
+test('where the first address sends wrong bytes or cuts the line again and again, a fallback gives the file', async (t) => {
+  const second = await fakeUpstream(t);
+  second.project('demo').add(wheel);
+  const { fetch, up, clock } = await bench(t, { upstream: { fallbacks: [new URL(second.url)] } });
+  up.order(PATH, { corrupt: true });
+  await assert.rejects(received(await fetch()), problem('upstream-mismatch'));
+  assert.ok((await received(await fetch())).equals(wheel.bytes), 'to whoever asks again');
+  const cut = await bench(t, { upstream: { fallbacks: [new URL(second.url)], clock } });
+  cut.up.order(PATH, { cutAfter: 100_000, ranges: false });
+  assert.ok((await settledAfter(clock, received(await cut.fetch()), 500)).equals(wheel.bytes), 'to whoever waits');
+  assert.equal(second.seen(PATH).at(-1)?.headers.range, 'bytes=100000-');
 });
 
 test('one that starts again at the beginning fills the same spool', async (t) => {

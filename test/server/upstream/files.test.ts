@@ -219,6 +219,40 @@ test('while the first address is down, its files come from the fallback', async 
   await theFile(await upstream.download(target(up), { signal }));
 });
 
+test('a file that its address does not have, while the page lists it, comes from a fallback that has it', async (t) => {
+  const [up, second] = [await fakeUpstream(t), await fakeUpstream(t)];
+  second.project('demo').add(wheel);
+  const { upstream } = await anUpstream(t, up.url, { fallbacks: [new URL(second.url)] });
+  for (const status of [404, 410]) {
+    up.order(PATH, { status });
+    await theFile(await upstream.download(target(up), { signal }));
+    const unknown = upstream.download(target(up, { sha256: false }), { signal });
+    await assert.rejects(unknown, problem('file-not-found'), 'without a digest there is no proof');
+  }
+  second.project('demo').remove(wheel.filename);
+  await assert.rejects(upstream.download(target(up), { signal }), problem('file-not-found'));
+});
+
+test('a file that is not to be trusted is asked of the fallback first, and then of its own address again', async (t) => {
+  const [up, second] = [await fakeUpstream(t), await fakeUpstream(t)];
+  for (const index of [up, second]) index.project('demo').add(wheel);
+  const { upstream } = await anUpstream(t, up.url, { fallbacks: [new URL(second.url)] });
+  const counts = async () => {
+    await theFile(await upstream.download(target(up), { signal, offset: 100 }));
+    return [up.requests(PATH), second.requests(PATH)];
+  };
+  assert.deepEqual(await counts(), [1, 0]);
+  upstream.distrust(target(up));
+  assert.deepEqual(await counts(), [1, 1]);
+  second.order(PATH, { status: 502 });
+  assert.deepEqual(await counts(), [2, 2], 'better than nothing');
+  second.order(PATH);
+  upstream.distrust(target(up));
+  assert.deepEqual(await counts(), [3, 2]);
+  upstream.distrust(target(up, { sha256: false }));
+  assert.deepEqual(await counts(), [4, 2], 'without a digest there is no proof');
+});
+
 test('no more files are under way than may be; a place is free again when a body is closed', async (t) => {
   const up = await fakeUpstream(t);
   up.project('demo').add(wheel);
@@ -246,4 +280,45 @@ test('documents come whole or not at all', async (t) => {
   await assert.rejects(upstream.document(new URL('../x', up.url), { accept, maxBytes: 10 }), problem('file-not-found'));
   await up.refuse();
   await assert.rejects(upstream.document(url, { accept, maxBytes: 10_000 }), problem('upstream-unavailable'));
+});
+
+test('core metadata that cannot be had come from a fallback that lists the same digest', async (t) => {
+  // Wheels of one release have the same metadata, and so the same digest.
+  const twin = makeWheel({ name: 'demo', version: '1.0', tag: 'cp311-abi3-linux_x86_64' });
+  const sha256 = sha256Of(wheel.metadata);
+  for (const formats of ['json', 'html'] as const) {
+    const up = await fakeUpstream(t);
+    const second = await fakeUpstream(t, { formats });
+    for (const project of [up.project('demo'), second.project('demo')]) project.add(twin).add(wheel);
+    const { upstream } = await anUpstream(t, up.url, { fallbacks: [new URL(second.url)] });
+    const filename = `${wheel.filename}.metadata`;
+    const ask = async (listed = { project: DEMO, filename, sha256 }) => {
+      const url = new URL(`${up.filesUrl}${filename}`);
+      return (await upstream.document(url, { accept: '*/*', maxBytes: 10_000, listed })).body;
+    };
+    assert.deepEqual(await ask(), wheel.metadata);
+    assert.equal(second.requests(), 0);
+    up.order('/files/*', { status: 502 });
+    assert.deepEqual(await ask(), wheel.metadata);
+    assert.equal(second.requests(`/files/${filename}`), 1);
+    const others = ask({ project: DEMO, filename, sha256: wheel.sha256 });
+    await assert.rejects(others, problem('upstream-unavailable', /answered 502/), 'others are none');
+    await up.refuse();
+    await upstream.page(DEMO);
+    assert.deepEqual(await ask(), wheel.metadata, 'while the first address is down');
+    assert.equal(second.requests(`/files/${filename}`), 2);
+  }
+});
+
+test('a fallback has its turn when the first address is silent about core metadata', async (t) => {
+  const [up, second] = [await fakeUpstream(t), await fakeUpstream(t)];
+  second.project('demo').add(wheel);
+  const { upstream, clock } = await anUpstream(t, up.url, { fallbacks: [new URL(second.url)] });
+  up.order('/files/*', { hang: true });
+  const filename = `${wheel.filename}.metadata`;
+  const listed = { project: DEMO, filename, sha256: sha256Of(wheel.metadata) };
+  const asked = upstream.document(new URL(`${up.filesUrl}${filename}`), { accept: '*/*', maxBytes: 10_000, listed });
+  await up.waitFor(`/files/${filename}`);
+  await clock.advance(5_000);
+  assert.deepEqual((await asked).body, wheel.metadata);
 });
