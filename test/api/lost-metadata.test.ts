@@ -72,12 +72,39 @@ describe('core metadata that the store has lost', () => {
 
   it('are mended by verification', async (t) => {
     const { app } = await withLoss(t);
-    const started = await app.admin('/admin/verify', { method: 'POST' });
-    const { id } = (await started.json()) as { id: string };
-    // ends with the job
-    await (await app.admin(`/admin/jobs/${id}/events`)).text();
-    const job = (await (await app.admin(`/admin/jobs/${id}`)).json()) as { counts: Record<string, number> };
-    assert.deepEqual([job.counts.missing, job.counts.repaired], [2, 2], JSON.stringify(job));
+    assert.deepEqual(await verified(app), [2, 2]);
     for (const wheel of [MINE, PULLED]) await hasMetadata(app, wheel);
   });
 });
+
+describe('what the store has lost of a name that has become private since', () => {
+  it('is asked of no upstream by verification either, and stays known as lost', async (t) => {
+    const up = await fakeUpstream(t);
+    up.project('pulled').add(PULLED);
+    const first = await testApp(t, { upstream: up.url });
+    await (await first.get(`/simple/pulled/${PULLED.filename}`)).arrayBuffer();
+    await hasMetadata(first, PULLED);
+    const { dataDir } = first;
+    await first.stop();
+    const asked = up.requests();
+    const indexes = { main: { repositories: ['local', 'pypi'], private: ['pulled'] } };
+    const second = await testApp(t, { upstream: up.url, dataDir, config: { indexes } });
+    await lose(second, PULLED.metadata);
+    assert.deepEqual(await verified(second), [1, 1], 'out of the wheel');
+    const app = await second.restart(); // nothing is open any more
+    for (const bytes of [PULLED.bytes, PULLED.metadata]) await lose(app, bytes);
+    assert.deepEqual(await verified(app), [2, 0]);
+    assert.deepEqual(await verified(app), [2, 0]);
+    assert.equal(up.requests(), asked);
+  });
+});
+
+/** How many blobs a verification finds missing, and how many of them it has repaired. */
+async function verified(app: TestApp): Promise<readonly [missing: number | undefined, repaired: number | undefined]> {
+  const started = await app.admin('/admin/verify', { method: 'POST' });
+  const { id } = (await started.json()) as { id: string };
+  // ends with the job
+  await (await app.admin(`/admin/jobs/${id}/events`)).text();
+  const job = (await (await app.admin(`/admin/jobs/${id}`)).json()) as { counts: Record<string, number> };
+  return [job.counts.missing, job.counts.repaired];
+}
