@@ -7,6 +7,7 @@ import { Problem } from '../problem.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { ConnectionTurns } from './connection-turns.ts';
 import { breakOffWhenIdle } from './idle-body.ts';
+import { viewPrefixOf } from './index-path.ts';
 import { sendProblem } from './problem-response.ts';
 import { beginContext, contextOf } from './request-context.ts';
 import { requestLog } from './request-log.ts';
@@ -30,7 +31,8 @@ export interface AppParts {
   readonly routers: readonly Router[];
 }
 
-const TEXT_ROUTE = /^(?:\/index\/[^/]+)?(?:\/at\/[^/]+)?(?:\/offline)?\/+(?:simple|legacy|pypi|integrity)(?:\/|$)/;
+// Behind what says which index and view are meant.
+const TEXT_ROUTE = /^\/+(?:simple|legacy|pypi|integrity)(?:[/?]|$)/;
 
 /** The whole HTTP side: what is hot in front, all else through Express, and the two ends where errors arrive. */
 export function createHttpApp(parts: AppParts): RequestListener {
@@ -57,7 +59,8 @@ export function createHttpApp(parts: AppParts): RequestListener {
   });
   // Express tells an error handler by its four parameters.
   app.use((error: unknown, req: Request, res: Response, _next: NextFunction) => {
-    sendProblem(req, res, error, { style: TEXT_ROUTE.test(req.originalUrl) ? 'text' : 'problem+json' });
+    const behindView = req.originalUrl.slice(viewPrefixOf(req.originalUrl).length);
+    sendProblem(req, res, error, { style: TEXT_ROUTE.test(behindView) ? 'text' : 'problem+json' });
   });
 
   const { clock, log, requests } = parts;

@@ -37,6 +37,13 @@ export function parseIndexPath(path: string): IndexPath {
   };
 }
 
+const VIEW = /^(?:\/+index\/+[^/]+)?(?:\/+at\/+[^/]+)?(?:\/+offline(?=\/|$))?/;
+
+/** What of an address says which index and which view are meant, as it stands there; empty for the default index as it is now. */
+export function viewPrefixOf(path: string): string {
+  return VIEW.exec(path)?.[0] ?? '';
+}
+
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const TIME = /^(\d{4}-\d{2}-\d{2})[Tt](?:[01]\d|2[0-3]):\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/;
 

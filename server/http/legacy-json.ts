@@ -11,6 +11,7 @@ import type { View } from '../repository/repository.ts';
 import { describedRelease, describingFile, type Release, releasesOf, renderLegacyJson } from '../simple/legacy-json.ts';
 import { cacheStatus } from './cache-status.ts';
 import { matchesEtag } from './conditional.ts';
+import { viewPrefixOf } from './index-path.ts';
 import { contextOf } from './request-context.ts';
 
 export interface LegacyJsonParts {
@@ -57,7 +58,7 @@ export class LegacyJson {
     const release = describedRelease(releases, version);
     if (release === undefined) throw new Problem('release-not-found', `${name} has no such release here.`);
     const metadata = await this.#inTime(this.#metadata(index, { name, view, release }), until);
-    const base = `${originOf(req)}${prefixOf(req.path)}/simple/${name}/`;
+    const base = `${originOf(req)}${viewPrefixOf(req.path)}/simple/${name}/`;
     const body = renderLegacyJson({
       detail,
       releases,
@@ -113,9 +114,4 @@ export class LegacyJson {
       throw error;
     }
   }
-}
-
-/** What stands before `/pypi/…` or `/{project}/json` in an address: index, instant, offline. */
-function prefixOf(path: string): string {
-  return /^(?:\/index\/[^/]+)?(?:\/at\/[^/]+)?(?:\/offline)?/.exec(path)?.[0] ?? '';
 }

@@ -149,6 +149,25 @@ test('other spellings lead to the one address, relative, with the query, by 301'
   }
 });
 
+test('the legacy JSON API names files where they are, whatever words the address begins with', async (t) => {
+  const { app, up } = await stage(t);
+  const file = makeWheel({ name: 'offline-tools', version: '1.0' });
+  up.project('offline-tools').add(file);
+  for (const [path, before] of [
+    ['/offline-tools/json', ''],
+    ['/pypi/offline-tools/json', ''],
+    ['/index/main/pypi/offline-tools/json', '/index/main'],
+    ['/index/main/offline-tools/json', '/index/main'],
+  ] as const) {
+    const answer = (await (await app.get(path)).json()) as { urls: { url: string }[] };
+    assert.deepEqual(
+      answer.urls.map(({ url }) => url),
+      [`${app.url}${before}/simple/offline-tools/${file.filename}`],
+      path,
+    );
+  }
+});
+
 test('methods that are not for an address are 405 and say which are', async (t) => {
   const { app, up } = await stage(t);
   const reading = 'GET, HEAD, OPTIONS';
