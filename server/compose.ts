@@ -44,6 +44,7 @@ import { refuseUnreadable } from './http/parser-errors.ts';
 import { problemRoutes } from './http/problem-routes.ts';
 import { readOnlyRoutes } from './http/read-only-routes.ts';
 import { RequestsUnderWay } from './http/requests-under-way.ts';
+import { ROUTE_KINDS } from './http/route-kind.ts';
 import { tokenRoutes } from './http/token-routes.ts';
 import { forwardedReader } from './http/trusted-proxy.ts';
 import { uiRoutes } from './http/ui-routes.ts';
@@ -91,7 +92,7 @@ const MIGRATIONS = fileURLToPath(new URL('../migrations', import.meta.url));
 export async function compose(config: Config, parts: Partial<Parts> = {}): Promise<App> {
   const clock = parts.clock ?? systemClock;
   const log = parts.log ?? createLogger(config.log);
-  const metrics = new Metrics({ withProcess: true });
+  const metrics = new Metrics({ withProcess: true, routes: ROUTE_KINDS });
   const version = parts.version ?? 'dev';
   const sharedSpools = join(config.dataDir, 'spool');
 

@@ -2,15 +2,12 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 // What docs/operations.md has alerts on. To Prometheus a series that begins at 1 has not increased, so these begin at 0.
 const ALERTED = [500, 507];
-const ROUTES = ['page', 'file', 'list', 'legacy', 'bundles', 'admin', 'pypi', 'integrity', 'sources', 'front', 'other'];
 
 /** What is counted, in Prometheus terms. One per server, so that two in one process do not mix. */
 export class Metrics {
   readonly registry = new Registry();
   // Counted here and told when they are read: to find a series by its labels costs more than all else that a request counts.
-  readonly #requests = new Map<string, Map<number, number>>(
-    ROUTES.map((route) => [route, new Map(ALERTED.map((status) => [status, 0]))]),
-  );
+  readonly #requests: Map<string, Map<number, number>>;
   readonly #seconds: Histogram<'route'>;
   readonly #answers = new Map<string, number>();
   #sentBytes = 0;
@@ -18,7 +15,9 @@ export class Metrics {
   readonly #evicted: Counter;
   readonly #evictedBytes: Counter;
 
-  constructor(options: { readonly withProcess: boolean }) {
+  /** `routes`: the kinds that requests are counted as. */
+  constructor(options: { readonly withProcess: boolean; readonly routes: readonly string[] }) {
+    this.#requests = new Map(options.routes.map((route) => [route, new Map(ALERTED.map((status) => [status, 0]))]));
     const registers = [this.registry];
     if (options.withProcess) collectDefaultMetrics({ register: this.registry });
     const requests = this.#requests;

@@ -4,6 +4,7 @@ import { infoLines, type Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { outcomeOf } from './cache-status.ts';
 import { contextOf, type Sent } from './request-context.ts';
+import { routeKind } from './route-kind.ts';
 
 // A token that somebody typed into an address.
 const SECRET = /sc_[0-9A-Za-z]{40,}/g;
@@ -39,7 +40,7 @@ export function requestLog(parts: {
     const { length, cache, outcome } = context.sent ?? sentBy(res);
     const isWhole = res.writableFinished;
     const bytes = req.method === 'HEAD' || !isWhole ? 0 : length;
-    metrics.request(context.route ?? routeOf(path), status, ms / 1000, bytes);
+    metrics.request(context.route ?? routeKind(path), status, ms / 1000, bytes);
     if (outcome !== undefined) metrics.answer(outcome);
     const agent = req.headers['user-agent'];
     writeLine(
@@ -64,26 +65,4 @@ function sentBy(res: ServerResponse): Sent {
   const cache = res.getHeader('cache-status');
   const length = Number(res.getHeader('content-length') ?? 0);
   return typeof cache === 'string' ? { length, cache, outcome: outcomeOf(cache) } : { length };
-}
-
-const KINDS = new Set([
-  'simple',
-  'pypi',
-  'legacy',
-  'integrity',
-  'bundles',
-  'sources',
-  'admin',
-  'livez',
-  'readyz',
-  'metrics',
-  '_',
-]);
-
-/** A bounded set of names for the routes, whatever is asked. */
-function routeOf(path: string): string {
-  const segments = path.split('/').filter((segment) => segment !== '');
-  if (segments[0] === undefined) return 'front';
-  if (segments.includes('simple')) return segments.at(-1) === 'simple' ? 'list' : path.endsWith('/') ? 'page' : 'file';
-  return segments.find((segment) => KINDS.has(segment)) ?? 'other';
 }

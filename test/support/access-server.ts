@@ -43,7 +43,7 @@ export async function accessServer(
   const { authorizer: access, tokens, audit, publishing, clock } = parts;
   const logged: string[] = [];
   const forwarded = forwardedReader(trustProxy);
-  const metrics = new Metrics({ withProcess: false });
+  const metrics = new Metrics({ withProcess: false, routes: [] });
   const app = createHttpApp({
     clock,
     metrics,
