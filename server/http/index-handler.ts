@@ -120,6 +120,9 @@ export class IndexHandler {
       principal.projects !== undefined && principal.can.some((action) => action === 'read' || action === 'admin');
     if (!isLimited) this.#access.authorize(principal, 'read', { kind: 'server' });
     const { format: wanted, contentType } = negotiate(single(req.headers.accept), format);
+    const chunks = renderProjectList(this.#readable(index.projects(view), principal), wanted);
+    // Before the head: a catalog that does not answer is told by a status, not by a list that breaks off.
+    const first = await chunks.next();
     res.writeHead(200, {
       'Content-Type': contentType,
       Vary: 'Accept',
@@ -130,10 +133,10 @@ export class IndexHandler {
     });
     if (req.method === 'HEAD') {
       res.end();
+      await chunks.return();
       return;
     }
-    const names = this.#readable(index.projects(view), principal);
-    await pipeline(Readable.from(renderProjectList(names, wanted), { objectMode: false }), res);
+    await pipeline(Readable.from(follow(first, chunks), { objectMode: false }), res);
   }
 
   async *#readable(names: AsyncIterable<ProjectName>, principal: Principal): AsyncGenerator<ProjectName> {
@@ -154,6 +157,15 @@ export class IndexHandler {
   #authorize(req: IncomingMessage, name: ProjectName): void {
     this.#access.authorize(contextOf(req).principal, 'read', { kind: 'project', name });
   }
+}
+
+/** What `first` was taken from, as if it had not been. */
+async function* follow(
+  first: IteratorResult<string, void>,
+  rest: AsyncGenerator<string, void>,
+): AsyncGenerator<string> {
+  if (first.done !== true) yield first.value;
+  yield* rest;
 }
 
 function projectNotFound(name: ProjectName): Problem {

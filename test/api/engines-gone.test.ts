@@ -39,6 +39,8 @@ describe('PostgreSQL gone', { skip: engines.skip }, () => {
         `/simple/demo/${other.filename}`,
         `/offline/simple/demo/${other.filename}`,
         '/simple/mine/mine-9.tar.gz',
+        '/simple/',
+        '/offline/simple/',
       ]) {
         const { status, retryAfter } = await reader(path);
         assert.deepEqual([status, retryAfter], [503, '5'], path);
