@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type OpenedBlobStore, openBlobStore } from '../storage/open.ts';
 import { sweepSpools } from '../storage/spool.ts';
 import type { Catalog } from './catalog/catalog.ts';
+import { lockFile } from './catalog/lock-file.ts';
 import { readMigrations } from './catalog/migrate.ts';
 import { openCatalog } from './catalog/open.ts';
 import { tableShapes } from './catalog/table-shapes.ts';
@@ -37,9 +38,9 @@ export async function moveCellar(order: MoveOrder): Promise<MoveOutcome> {
   await checkSource(source);
   const spoolDir = join(target.dataDir, 'moving');
   await mkdir(spoolDir, { recursive: true });
-  await sweepSpools(spoolDir, systemClock.nowMs() - ABANDONED_MS);
-  const open: { close(): Promise<void> }[] = [];
+  const open: { close(): Promise<void> }[] = [alone(spoolDir)];
   try {
+    await sweepSpools(spoolDir, systemClock.nowMs() - ABANDONED_MS);
     const from = await openCellar(source, open);
     const into = await openCellar(target, open);
     const tables = tableShapes(await readMigrations(MIGRATIONS));
@@ -55,6 +56,13 @@ export async function moveCellar(order: MoveOrder): Promise<MoveOutcome> {
   } finally {
     for (const part of open.reverse()) await part.close();
   }
+}
+
+/** Of two moves, the one that ends later would take away what the copy's servers have written since the other has ended. */
+function alone(dir: string): { close(): Promise<void> } {
+  const letGo = lockFile(join(dir, 'in-use'));
+  if (letGo === undefined) throw new MoveError(`Another "stormcellar move" to this configuration is at work.`);
+  return { close: async () => letGo() };
 }
 
 async function openCellar(

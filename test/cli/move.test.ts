@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { lockFile } from '../../server/catalog/lock-file.ts';
 import { makeBundle } from '../support/bundle.ts';
 import { startS3 } from '../support/engines.ts';
 import { multipart, multipartHeaders, partsOf } from '../support/multipart.ts';
@@ -121,6 +122,24 @@ describe('stormcellar move', () => {
     assert.equal((await upload(next, makeWheel({ name: 'acme', version: '2.0' }))).status, 200);
     const same = await runCli(['move', '--config', old.configFile, '--to', old.configFile]);
     assert.deepEqual([same.status, same.stderr], [1, 'Both configurations name the same cellar.\n']);
+  });
+
+  it('is done by one at a time', async (t) => {
+    const old = await testServer(t);
+    const dir = await tempDir(t);
+    const to = join(dir, 'to.json');
+    await writeFile(to, JSON.stringify(testSettings(join(dir, 'home'), {})));
+    const order = ['move', '--config', old.configFile, '--to', to];
+    await mkdir(join(dir, 'home', 'moving'), { recursive: true });
+    const letGo = lockFile(join(dir, 'home', 'moving', 'in-use'));
+    const second = await runCli(order);
+    assert.deepEqual(
+      [second.status, second.stderr],
+      [1, 'Another "stormcellar move" to this configuration is at work.\n'],
+    );
+    letGo?.();
+    const alone = await runCli(order);
+    assert.equal(alone.status, 0, alone.stderr);
   });
 
   it('tells who calls it wrongly what is wrong', async (t) => {
