@@ -44,6 +44,13 @@ describe('deploy/stormcellar.service', () => {
     assert.deepEqual([settingOf('StateDirectory'), settingOf('DynamicUser')], ['stormcellar', 'yes']);
     assert.equal(settingOf('RestartPreventExitStatus'), '2');
   });
+
+  it('says under which names the secrets are found', () => {
+    // systemd.exec(5), LoadCredential=: each file of a folder is one credential, named ID_FILENAME.
+    const [id, folder] = settingOf('LoadCredential').split(':');
+    assert.ok(unit.includes(`one file each in ${folder}, readable by root alone; of the file NAME`));
+    assert.ok(unit.includes(`{"$file": "/run/credentials/stormcellar.service/${id}_NAME"}`));
+  });
 });
 
 /** The unit with paths that exist on this machine: systemd looks whether they do. */
