@@ -97,7 +97,9 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   const sharedSpools = join(config.dataDir, 'spool');
 
   // Nodes may have one file system, and so one folder.
-  const held = await (config.catalog.kind === 'sqlite' ? holdFolder(config.dataDir) : ownFolder(sharedSpools));
+  const held = await (config.catalog.kind === 'sqlite'
+    ? holdFolder(config.dataDir, ['spool'])
+    : ownFolder(sharedSpools));
   const spoolDir = config.catalog.kind === 'sqlite' ? sharedSpools : held.dir;
   const bare = await openCatalog(config.catalog, {
     ...{ dataDir: config.dataDir, migrationsDir: MIGRATIONS, clock, log },

@@ -63,7 +63,7 @@ export class Metrics {
     });
     this.#notStored = new Counter({
       name: 'stormcellar_files_not_stored_total',
-      help: 'Files served without being stored, because the disk is nearly full.',
+      help: 'Files served without being stored: the disk is nearly full, or cannot be written to.',
       registers,
     });
     this.#evicted = new Counter({

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { CatalogUnusableError } from './errors.ts';
@@ -22,11 +22,14 @@ const OWNER_ONLY = 0o700;
 
 /**
  * Takes a data folder, made if need be, for this process alone, until it is let go or the process ends, however it ends: two would sweep
- * each other's spools away. Throws `CatalogUnusableError` with a sentence for whoever starts it.
+ * each other's spools away. `parts`: folders in it that have to take files, once they are there. Throws `CatalogUnusableError` with a
+ * sentence for whoever starts it.
  */
-export async function holdFolder(dataDir: string): Promise<HeldFolder> {
+export async function holdFolder(dataDir: string, parts: readonly string[] = []): Promise<HeldFolder> {
   const letGo = await usable(dataDir, async () => {
     await makeFolder(dataDir);
+    // What another user, such as root, has made here once: the server would start, and keep nothing.
+    for (const part of parts) await takesFiles(join(dataDir, part));
     return lockFile(join(dataDir, LOCK));
   });
   if (letGo !== undefined) return { dir: dataDir, letGo: async () => letGo() };
@@ -75,6 +78,14 @@ async function makeFolder(path: string): Promise<void> {
     if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
     await makeFolder(dirname(path));
     await makeFolder(path);
+  }
+}
+
+async function takesFiles(folder: string): Promise<void> {
+  try {
+    await access(folder, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
   }
 }
 

@@ -152,11 +152,13 @@ export class Fill {
       throw mismatch(target.filename);
     }
     const spool = (await hasRoom(size)) ? await this.#createSpool(size) : undefined;
-    if (!spool) {
+    if (!(spool instanceof Spool)) {
       this.#unread = download;
       this.#become('passing');
       this.#begun.resolve();
-      this.#notStored('there is no room to store a file; it is passed on without being kept');
+      const why =
+        spool instanceof StorageUnavailableError ? 'a file cannot be stored' : 'there is no room to store a file';
+      this.#notStored(`${why}; it is passed on without being kept`, spool);
       return;
     }
     this.#spool = spool;
@@ -168,12 +170,12 @@ export class Fill {
     await this.#finish(spool);
   }
 
-  async #createSpool(expectedBytes: number | undefined): Promise<Spool | undefined> {
+  async #createSpool(expectedBytes: number | undefined): Promise<Spool | StorageFailure> {
     const { spoolDir, maxBytes } = this.#parts;
     try {
       return await Spool.create(spoolDir, { maxBytes, expectedBytes });
     } catch (error) {
-      if (isStorageFailure(error)) return undefined;
+      if (isStorageFailure(error)) return error;
       throw error;
     }
   }
@@ -354,6 +356,8 @@ function notStored(filename: string, cause: unknown): Problem {
   return new Problem('storage-full', `${filename} could not be stored.`, options);
 }
 
-function isStorageFailure(error: unknown): boolean {
+type StorageFailure = StorageFullError | StorageUnavailableError;
+
+function isStorageFailure(error: unknown): error is StorageFailure {
   return error instanceof StorageFullError || error instanceof StorageUnavailableError;
 }

@@ -34,6 +34,17 @@ describe('a data folder of one process', () => {
     }
   });
 
+  it('is refused with a sentence when a folder in it takes no files, and not when there is none yet', async (t) => {
+    const dir = await tempDir(t);
+    await (await holdFolder(dir, ['spool'])).letGo();
+    // To root a folder of another user would do, and a file does not.
+    await writeFile(join(dir, 'spool'), '');
+    await assert.rejects(holdFolder(dir, ['spool']), (error) => {
+      assert.ok(error instanceof CatalogUnusableError);
+      return /cannot be used: EACCES.*spool/.test(error.message);
+    });
+  });
+
   it('that cannot be made is refused with a sentence', async (t) => {
     const file = join(await tempDir(t), 'file');
     await writeFile(file, '');

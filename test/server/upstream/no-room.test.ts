@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { pino } from 'pino';
 import { StorageFullError } from '../../../storage/errors.ts';
 import { skipOrFail } from '../../support/skip.ts';
 import { makeSmallDisk, type SmallDisk } from '../../support/small-disk.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { makeWheel, sha256Of } from '../../support/wheel.ts';
 import { DEMO, problem } from './an-upstream.ts';
 import { bench, counting, gated, PATH, received, SIZE, wheel } from './download-bench.ts';
@@ -18,6 +22,20 @@ test('a file that cannot be stored has been sent all the same', async (t) => {
   await assert.rejects(file.done, problem('storage-full'));
   assert.equal(notStored(), 1);
   assert.deepEqual(await spools(), []);
+});
+
+test('where nothing can be written, a file is passed on, and the log has the reason', async (t) => {
+  const file = join(await tempDir(t), 'file');
+  await writeFile(file, '');
+  const lines: string[] = [];
+  const log = pino({}, { write: (line) => lines.push(line) });
+  const { fetch, notStored } = await bench(t, { spoolDir: join(file, 'spool'), log });
+  const passed = await fetch();
+  assert.ok((await received(passed)).equals(wheel.bytes));
+  await assert.rejects(passed.done, problem('storage-unavailable'));
+  assert.equal(notStored(), 1);
+  assert.match(lines.join(''), /ENOTDIR.*a file cannot be stored; it is passed on without being kept/);
+  assert.doesNotMatch(lines.join(''), /no room/);
 });
 
 test('without room each reader gets it straight from upstream, checked, and nothing is stored', async (t) => {
