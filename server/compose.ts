@@ -238,6 +238,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
           hot.certain();
         },
         isStopping: () => requests.isStopping,
+        log,
       }),
     ],
     authenticate: authenticate({ access }),

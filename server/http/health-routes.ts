@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import type { BlobStore } from '../../storage/blob-store.ts';
 import type { Browse } from '../browse/overview.ts';
 import { problemOf } from '../failure.ts';
+import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ReadOnlyMode } from '../moving/read-only-mode.ts';
 import { onlyMethods } from './only-methods.ts';
@@ -16,11 +17,27 @@ export interface HealthParts {
   readonly readOnly: ReadOnlyMode;
   /** The server takes no new work: a load balancer should send requests elsewhere. */
   readonly isStopping: () => boolean;
+  readonly log: Logger;
 }
 
-/** `/livez` and `/readyz`: open to everybody, for load balancers. An upstream that is down does not make it unready. */
+/**
+ * `/livez` and `/readyz`: open to everybody, for load balancers. An upstream that is down does not make it unready. The log has why once,
+ * however often is asked.
+ */
 export function healthRoutes(parts: HealthParts): Router {
   const router = Router();
+  const told = new Set<string>();
+  const why = async (what: string, check: () => Promise<void>): Promise<string | undefined> => {
+    try {
+      await check();
+      told.delete(what);
+      return undefined;
+    } catch (error) {
+      if (!told.has(what)) parts.log.error({ err: error }, `not ready: the ${what} does not work`);
+      told.add(what);
+      return `${what}: ${problemOf(error).title}`;
+    }
+  };
   router.get('/livez', (_req: Request, res: Response) => {
     answer(res, 200, { status: 'alive' });
   });
@@ -59,15 +76,6 @@ export function metricsRoutes({ metrics }: { readonly metrics: Metrics }): Route
 async function refusal(mode: ReadOnlyMode): Promise<readonly string[]> {
   const state = await mode.state();
   return state.on ? [`writes are refused since ${new Date(state.since).toISOString()}: ${state.why}`] : [];
-}
-
-async function why(what: string, check: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await check();
-    return undefined;
-  } catch (error) {
-    return `${what}: ${problemOf(error).title}`;
-  }
 }
 
 function answer(res: Response, status: number, body: object): void {
