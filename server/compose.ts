@@ -244,7 +244,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
     authenticate: authenticate({ access }),
     routers: [
       oidcRoutes({ publishing }),
-      metricsRoutes({ metrics }),
+      metricsRoutes({ metrics, access }),
       tokenRoutes({ tokens, access }),
       eventRoutes({ audit: new AuditTrail({ catalog }), access }),
       ...applications.routers,
@@ -256,7 +256,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       problemRoutes(),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
       indexRoutes({ handler, legacyJson: new LegacyJson({ access, clock, isPublic, originOf }), index }),
-      uiRoutes({ browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),
+      uiRoutes({ access, browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),
     ],
   });
 

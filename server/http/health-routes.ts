@@ -1,10 +1,12 @@
 import { type Request, type Response, Router } from 'express';
 import type { BlobStore } from '../../storage/blob-store.ts';
+import type { Authorizer } from '../access/authorizer.ts';
 import type { Browse } from '../browse/overview.ts';
 import { problemOf } from '../failure.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ReadOnlyMode } from '../moving/read-only-mode.ts';
+import { mayReadSomething } from './may-read.ts';
 import { onlyMethods } from './only-methods.ts';
 
 export interface HealthParts {
@@ -60,10 +62,11 @@ export function healthRoutes(parts: HealthParts): Router {
   return router;
 }
 
-/** `/metrics`: Prometheus text. Behind the same rule as reading. */
-export function metricsRoutes({ metrics }: { readonly metrics: Metrics }): Router {
+/** `/metrics`: Prometheus text. For whoever may read. */
+export function metricsRoutes({ metrics, access }: { readonly metrics: Metrics; readonly access: Authorizer }): Router {
   const router = Router();
-  router.get('/metrics', async (_req: Request, res: Response) => {
+  router.get('/metrics', async (req: Request, res: Response) => {
+    mayReadSomething(access, req);
     res.setHeader('Content-Type', metrics.registry.contentType);
     res.setHeader('Cache-Control', 'no-store');
     res.end(await metrics.registry.metrics());

@@ -1,11 +1,14 @@
 import { type Request, type Response, Router } from 'express';
 import helmet from 'helmet';
+import type { Authorizer } from '../access/authorizer.ts';
 import type { Browse } from '../browse/overview.ts';
 import { renderFrontPage } from '../ui/front-page.ts';
 import { STYLE } from '../ui/style.ts';
+import { mayReadSomething } from './may-read.ts';
 import { onlyMethods } from './only-methods.ts';
 
 export interface UiParts {
+  readonly access: Authorizer;
   readonly browse: Browse;
   readonly version: string;
   readonly indexes: readonly string[];
@@ -14,7 +17,7 @@ export interface UiParts {
   readonly originOf: (req: Request) => string;
 }
 
-/** The front page and its style sheet: plain HTML under a policy that allows no script at all. */
+/** The front page, for whoever may read, and its style sheet: plain HTML under a policy that allows no script at all. */
 export function uiRoutes(parts: UiParts): Router {
   const router = Router();
   router.use(
@@ -33,6 +36,7 @@ export function uiRoutes(parts: UiParts): Router {
     }),
   );
   router.get('/', async (req: Request, res: Response) => {
+    mayReadSomething(parts.access, req);
     const base = parts.originOf(req);
     const html = renderFrontPage({
       version: parts.version,

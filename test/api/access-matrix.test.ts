@@ -135,6 +135,24 @@ for (const [where, anonymous] of [
 }
 
 describe('where anonymous may not read', () => {
+  it('figures and the front page are for whoever may read anything', async (t) => {
+    const clock = new FakeClock();
+    const app = await testApp(t, { clock, config: { access: { anonymous: [] } } });
+    for (const [who, secret] of await secrets({ url: app.url, clock, bootstrap: app.token })) {
+      const can = who === 'bootstrap' ? ['admin'] : (TOKENS[who]?.can ?? []);
+      const expected = NOT_VALID.includes(who)
+        ? 401
+        : can.some((right) => right === 'read' || right === 'admin')
+          ? 200
+          : 403;
+      for (const path of ['/metrics', '/']) {
+        const response = await app.get(path, { headers: { authorization: bearer(secret) } });
+        await response.body?.cancel();
+        assert.equal(response.status, expected, `${path} by ${who}`);
+      }
+    }
+  });
+
   const PATHS = [
     '/',
     '/simple/',
