@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Authorizer } from '../access/authorizer.ts';
 import type { ProjectName } from '../model/project-name.ts';
+import { Problem } from '../problem.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import type { IndexHandler } from './index-handler.ts';
 import { sendProblem } from './problem-response.ts';
@@ -32,6 +33,11 @@ export function hotPath(parts: {
     if (filename !== undefined) await handler.file(req, res, request, filename);
     else if (seen === undefined || !handler.pageNow(req, res, request)) await handler.page(req, res, request);
   };
+  const refuse = (req: IncomingMessage, res: ServerResponse, error: unknown): void => {
+    // As Express has it: whoever cannot be identified has not reached the index.
+    if (!(error instanceof Problem) || error.status !== 401) handler.allowBrowsers(res);
+    sendProblem(req, res, error, { style: 'text' });
+  };
   return (req, res) => {
     if (req.method !== 'GET' && req.method !== 'HEAD') return false;
     const match = PLAIN.exec(req.url ?? '');
@@ -49,10 +55,10 @@ export function hotPath(parts: {
         else if (handler.pageNow(req, res, { index, view: VIEW, name })) return true;
       }
     } catch (error) {
-      sendProblem(req, res, error, { style: 'text' });
+      refuse(req, res, error);
       return true;
     }
-    answer(req, res, { name, filename }).catch((error: unknown) => sendProblem(req, res, error, { style: 'text' }));
+    answer(req, res, { name, filename }).catch((error: unknown) => refuse(req, res, error));
     return true;
   };
 }

@@ -22,6 +22,12 @@ export interface IndexHandlerParts {
   readonly isPublic: boolean;
 }
 
+// As the public index says it: a program that asks for a part has to see which it was given.
+const FOR_BROWSERS = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Expose-Headers': 'Content-Length, Content-Range, Accept-Ranges',
+} as const;
+
 /** What is asked of an index. */
 export interface IndexRequest {
   readonly index: FirstMatch;
@@ -43,6 +49,11 @@ export class IndexHandler {
     this.#pages = pages;
     this.#access = access;
     this.#isPublic = isPublic;
+  }
+
+  /** Lets programs in browsers see what is answered, refusals as well (CORS), where anybody may: one that finds no project looks elsewhere. */
+  allowBrowsers(res: ServerResponse): void {
+    if (this.#isPublic && !res.headersSent) res.setHeader('Access-Control-Allow-Origin', '*');
   }
 
   /** Answers with the project page when all of it is at hand; `false`: nothing was done. Throws what `authorize` throws. */
@@ -84,7 +95,7 @@ export class IndexHandler {
     if (file === undefined) throw projectNotFound(name);
     await sendFile(req, res, file, {
       isPublic: this.#isPublic,
-      ...(this.#isPublic ? { headers: { 'Access-Control-Allow-Origin': '*' } } : {}),
+      ...(this.#isPublic ? { headers: FOR_BROWSERS } : {}),
     });
   }
 

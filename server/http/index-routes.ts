@@ -22,6 +22,7 @@ export function indexRoutes(parts: IndexRoutesParts): Router {
     const path = parseIndexPath(req.path);
     const route = routeOf(path);
     if (route === undefined) return next();
+    parts.handler.allowBrowsers(res);
     const index = parts.index(path.index);
     if (index === undefined) throw new Problem('index-not-found', 'There is no index of that name.');
     allowReading(req, res);

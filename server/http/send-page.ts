@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Problem } from '../problem.ts';
 import type { Encoded, RenderedPage } from '../repository/pages.ts';
 import type { PageState } from '../repository/repository.ts';
 import { cacheStatus } from './cache-status.ts';
-import { matchesEtag } from './conditional.ts';
+import { matchesEtag, passesIfMatch } from './conditional.ts';
 import { ReadyHead } from './ready-head.ts';
 
 const HTML_POLICY =
@@ -14,7 +15,7 @@ interface SendPageOptions {
   readonly isPublic: boolean;
 }
 
-/** Answers with a rendered project page: 200 in the encoding that the client takes, or 304. */
+/** Answers with a rendered project page: 200 in the encoding that the client takes, or 304. Throws `precondition-failed`. */
 export function sendPage(
   req: IncomingMessage,
   res: ServerResponse,
@@ -23,6 +24,9 @@ export function sendPage(
 ): void {
   const isGzip = page.gzip !== undefined && takesGzip(req.headers['accept-encoding']);
   const encoded = isGzip && page.gzip !== undefined ? page.gzip : page.plain;
+  if (!passesIfMatch(req.headers['if-match'], encoded.etag)) {
+    throw new Problem('precondition-failed', `The page is ${encoded.etag}, and If-Match names none of that.`);
+  }
   const heads = headsOf(encoded, options, isGzip);
   if (matchesEtag(req.headers['if-none-match'], encoded.etag)) {
     heads.unchanged.write(req, res);
@@ -74,11 +78,13 @@ function headsOf(encoded: Encoded, { contentType, state, isPublic }: SendPageOpt
   return heads;
 }
 
-const GZIP = /(?:^|[,\s])(?:gzip|\*)(?:\s*;\s*q=([0-9.]+))?(?=\s*(?:,|$))/i;
+const GZIP = /(?:^|[,\s])gzip(?:\s*;\s*q=([0-9.]+))?(?=\s*(?:,|$))/i;
+const ANY = /(?:^|[,\s])\*(?:\s*;\s*q=([0-9.]+))?(?=\s*(?:,|$))/;
 
-/** Does an `Accept-Encoding` header allow gzip? */
+/** Does an `Accept-Encoding` header allow gzip? `*` is about what is not named (RFC 9110, 12.5.3). */
 export function takesGzip(header: string | string[] | undefined): boolean {
   if (header === undefined) return false;
-  const match = GZIP.exec(Array.isArray(header) ? header.join(',') : header);
+  const text = Array.isArray(header) ? header.join(',') : header;
+  const match = GZIP.exec(text) ?? ANY.exec(text);
   return match !== null && (match[1] === undefined || Number(match[1]) > 0);
 }

@@ -101,6 +101,25 @@ test('each form and encoding of a page has a tag of its own, and 304 repeats wha
   assert.match(missing.headers.get('vary') ?? '', /Accept/);
 });
 
+test('a page that If-Match does not name is not sent', async (t) => {
+  const { app } = await stage(t);
+  const etag = (await app.get('/simple/demo-pkg/', { headers: { accept: JSON_TYPE } })).headers.get('etag') ?? '';
+  for (const [condition, status] of Object.entries({
+    [etag]: 200,
+    '*': 200,
+    [`"x", ${etag}`]: 200,
+    '"x"': 412,
+    [`W/${etag}`]: 412,
+  })) {
+    for (const path of ['/simple/demo-pkg/', '/simple/demo-pkg/?x']) {
+      const answer = await app.get(path, {
+        headers: { accept: JSON_TYPE, 'if-match': condition },
+      });
+      assert.equal(answer.status, status, condition);
+    }
+  }
+});
+
 test('HEAD is GET without its body', async (t) => {
   const { app } = await stage(t);
   const paths = ['/simple/', '/simple/demo-pkg/', '/pypi/demo-pkg/json', '/simple/missing/', '/demo-pkg/json', '/'];
@@ -207,6 +226,22 @@ test('a browser may ask before it asks for a part', async (t) => {
     assert.match(answer.headers.get('access-control-allow-headers') ?? '', /Range/);
   }
   assert.equal(up.requests(), 0);
+  const file = '/simple/demo-pkg/demo_pkg-1.0-py3-none-any.whl';
+  const others = [
+    '/simple/',
+    '/simple/Demo_pkg',
+    '/simple/missing/',
+    '/simple/missing/x-1.0.tar.gz',
+    '/simple/missing/?x',
+  ];
+  for (const path of [file, `${file}.metadata`, '/pypi/demo-pkg/json', '/pypi/missing/json', ...others]) {
+    const { headers } = await app.get(path, { headers: { range: 'bytes=0-3' } });
+    assert.equal(headers.get('access-control-allow-origin'), '*', path);
+    if (path.startsWith(file)) assert.match(String(headers.get('access-control-expose-headers')), /Content-Range/);
+  }
+  const shut = await testApp(t, { config: { access: { anonymous: [] } } });
+  const theirs = await shut.admin('/simple/missing/');
+  assert.equal(theirs.headers.get('access-control-allow-origin'), null, 'not where a token is needed');
 });
 
 test('every answer has an id, which the log and the problem have as well', async (t) => {

@@ -49,9 +49,9 @@ test('If-Range compares strongly', () => {
 });
 
 test('gzip only for those who take it', () => {
-  for (const yes of ['gzip', 'gzip, deflate', 'deflate,gzip;q=0.5', '*', 'br, gzip, zstd'])
+  for (const yes of ['gzip', 'gzip, deflate', 'deflate,gzip;q=0.5', '*', 'br, gzip, zstd', '*;q=0, gzip'])
     assert.ok(takesGzip(yes), yes);
-  for (const no of [undefined, '', 'identity', 'gzip;q=0', 'br', 'xgzip', 'deflate'])
+  for (const no of [undefined, '', 'identity', 'gzip;q=0', 'br', 'xgzip', 'deflate', '*, gzip;q=0'])
     assert.ok(!takesGzip(no), String(no));
 });
 
