@@ -31,12 +31,16 @@ export class DocumentSource {
   async get(url: URL, options: DocumentOptions): Promise<Document | 'absent'> {
     const { clock, timeoutMs } = this.#parts;
     const until = clock.nowMs() + timeoutMs;
-    const home = this.#addresses.find((address) => address.url.origin === url.origin);
-    const others = options.listed === undefined ? [] : this.#others(home);
+    // The first address is where a link to another host came from.
+    const home = this.#addresses.find((address) => address.url.origin === url.origin) ?? this.#addresses[0];
+    const others =
+      options.listed === undefined
+        ? []
+        : this.#addresses.filter((address) => address !== home && address.breaker.state !== 'open');
     // What is left is shared out, so that a fallback has its turn when the first address hangs.
     const share = (left: number): number => (until - clock.nowMs()) / left;
     let failure = new UpstreamError('unreachable', home?.lastError ?? 'it is down');
-    if (others.length === 0 || home?.breaker.state !== 'open') {
+    if (others.length === 0 || home?.isInVain(url) !== true) {
       try {
         return await this.#ask(url, options, share(others.length + 1));
       } catch (error) {
@@ -48,12 +52,6 @@ export class DocumentSource {
       if (found !== undefined) return found;
     }
     throw failure;
-  }
-
-  #others(home: IndexAddress | undefined): readonly IndexAddress[] {
-    // The first address is where a link to another host came from.
-    const first = home ?? this.#addresses[0];
-    return this.#addresses.filter((address) => address !== first && address.breaker.state !== 'open');
   }
 
   /** The document from an address that lists the same digest; `undefined` when it cannot be had there. */

@@ -61,12 +61,13 @@ export class FileSource {
   }
 
   async #fromAnywhere(target: DownloadTarget, options: DownloadOptions): Promise<Download | 'absent'> {
-    const home = this.#addresses.find(({ url }) => url.origin === target.url.origin);
+    // The first address is where a link to another host came from.
+    const home = this.#addresses.find(({ url }) => url.origin === target.url.origin) ?? this.#addresses[0];
     const isDistrusted = this.#distrusted.has(target.url.href);
     const early = isDistrusted ? await this.#elsewhere(home, target, options) : undefined;
     if (early) return early;
     let failure: UpstreamError | undefined = new UpstreamError('unreachable', home?.lastError ?? 'it is down');
-    if (home?.breaker.state !== 'open') {
+    if (home?.isInVain(target.url) !== true) {
       try {
         const download = await this.#from(target.url, target, options);
         if (download !== 'absent') return download;
@@ -90,8 +91,6 @@ export class FileSource {
   ): Promise<Download | undefined> {
     for (const address of this.#addresses) {
       if (target.sha256 === undefined || address === home || address.breaker.state === 'open') continue;
-      // The first address is where a link to another host came from.
-      if (home === undefined && address === this.#addresses[0]) continue;
       const found = await this.#fallback(address, target, options);
       if (found) return found;
     }

@@ -122,6 +122,12 @@ export class IndexAddress {
     this.#failed({ of: 'file', kind: failure.kind, object: url.href }, failure);
   }
 
+  /** Is it in vain to ask for this? While the address is down, of what lies there, and at the file host that failed. */
+  isInVain(url: URL): boolean {
+    if (this.breaker.state !== 'open') return false;
+    return url.origin === this.url.origin || url.host === this.#failingFile?.host;
+  }
+
   /** What another node has found of the index that this is an address of. */
   learn(saved: SavedHealth): void {
     if (saved.state !== 'closed' && (saved.lastFailureAt ?? 0) > (this.lastFailureAt ?? 0)) {

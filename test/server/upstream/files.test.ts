@@ -253,6 +253,29 @@ test('a file that is not to be trusted is asked of the fallback first, and then 
   assert.deepEqual(await counts(), [4, 2], 'without a digest there is no proof');
 });
 
+test('while the file host is down, nobody waits for it where a fallback has the file', async (t) => {
+  const [up, second] = [await fakeUpstream(t, { files: 'other' }), await fakeUpstream(t)];
+  for (const index of [up, second]) index.project('demo').add(wheel);
+  const { upstream } = await anUpstream(t, up.url, { fallbacks: [new URL(second.url)] });
+  const metadata = { filename: `${wheel.filename}.metadata`, sha256: sha256Of(wheel.metadata) };
+  const document = async () => {
+    const listed = { project: DEMO, ...metadata };
+    const url = new URL(`${up.filesUrl}${metadata.filename}`);
+    return (await upstream.document(url, { accept: '*/*', maxBytes: 10_000, listed })).body;
+  };
+  await theFile(await upstream.download(target(up), { signal }));
+  up.order('/files/*', { reset: true });
+  for (let i = 0; i < 2; i += 1) {
+    await theFile(await upstream.download(target(up), { signal }));
+    const lost = { ...target(up, { filename: `demo-1.${i}.zip` }), sha256: sha256Of('') };
+    await assert.rejects(upstream.download(lost, { signal }), problem('upstream-unavailable'));
+  }
+  const asked = up.requests('/files/*');
+  await theFile(await upstream.download(target(up), { signal }));
+  assert.deepEqual(await document(), wheel.metadata);
+  assert.equal(up.requests('/files/*'), asked);
+});
+
 test('no more files are under way than may be; a place is free again when a body is closed', async (t) => {
   const up = await fakeUpstream(t);
   up.project('demo').add(wheel);
