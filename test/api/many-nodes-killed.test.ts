@@ -21,7 +21,7 @@ after(() => engines.stop());
 const DAY = 24 * 60 * 60_000;
 const authorization = `Bearer ${ADMIN_TOKEN}`;
 
-/** When a node is killed: as it sends the first bytes with the last of these words, after it has sent the ones before. */
+/** When a node is killed: as it sends the first bytes with the last of these words, after it has sent the ones before on the same connection. */
 interface Moment {
   readonly what: string;
   readonly line: 'database' | 'store';
@@ -198,15 +198,16 @@ describe('a line to an engine that is cut', { skip: engines.skip }, () => {
 
 /** Cuts the line at that moment, once. Call what it answers when it should have come: heals the line, and tells whether it came. */
 function cutOnce(lines: Lines, { line, words, fate }: Moment): () => boolean {
-  let heard = 0;
-  lines[line].decide((bytes) => {
-    if (heard === words.length || !bytes.includes(words[heard] ?? '')) return 'pass';
-    heard += 1;
-    return heard < words.length ? 'pass' : fate === 'cut' ? 'cut' : 'pass-then-cut';
+  let hasCome = false;
+  const isLast = inOrder(words);
+  lines[line].decide((bytes, on) => {
+    if (hasCome || !isLast(bytes, on)) return 'pass';
+    hasCome = true;
+    return fate === 'cut' ? 'cut' : 'pass-then-cut';
   });
   return () => {
     lines[line].heal();
-    return heard === words.length;
+    return hasCome;
   };
 }
 
@@ -232,11 +233,11 @@ async function dies(
   work: () => Promise<Response>,
 ): Promise<void> {
   const killed = Promise.withResolvers<void>();
-  let heard = 0;
-  line.decide((bytes) => {
-    if (heard === words.length || !bytes.includes(words[heard] ?? '')) return 'pass';
-    heard += 1;
-    if (heard < words.length) return 'pass';
+  const isLast = inOrder(words);
+  let isDead = false;
+  line.decide((bytes, on) => {
+    if (isDead || !isLast(bytes, on)) return 'pass';
+    isDead = true;
     process.kill(victim.pid, 'SIGKILL');
     killed.resolve();
     return fate;
@@ -250,6 +251,17 @@ async function dies(
   ]);
   await victim.stop('SIGKILL');
   line.heal();
+}
+
+/** Answers whether these bytes have the last of the words, after the others came on the same connection: another may commit something else meanwhile. */
+function inOrder(words: readonly string[]): (bytes: Buffer, line: object) => boolean {
+  const heard = new Map<object, number>();
+  return (bytes, line) => {
+    const at = heard.get(line) ?? 0;
+    if (!bytes.includes(words[at] ?? '')) return false;
+    heard.set(line, at + 1);
+    return at + 1 === words.length;
+  };
 }
 
 async function isServed(file: BuiltFile, nodes: readonly { readonly url: string }[], when: string): Promise<void> {

@@ -9,7 +9,7 @@ export class ChaosProxy {
   readonly #target: NetConnectOpts;
   readonly #pairs = new Set<{ readonly client: Socket; readonly engine: Socket }>();
   #mood: 'open' | 'refusing' | 'silent' = 'open';
-  #fateOf: (bytes: Buffer) => Fate = () => 'pass';
+  #fateOf: (bytes: Buffer, line: object) => Fate = () => 'pass';
 
   private constructor(target: NetConnectOpts) {
     this.#target = target;
@@ -65,8 +65,8 @@ export class ChaosProxy {
     this.#fateOf = () => 'pass';
   }
 
-  /** Decides about what clients send from now on, until `heal`. */
-  decide(fateOf: (bytes: Buffer) => Fate): void {
+  /** Decides about what clients send from now on, until `heal`. `line`: the same one for all that comes over one connection. */
+  decide(fateOf: (bytes: Buffer, line: object) => Fate): void {
     this.#fateOf = fateOf;
   }
 
@@ -91,7 +91,7 @@ export class ChaosProxy {
       engine.destroy();
       this.#pairs.delete(pair);
     };
-    client.on('data', (bytes: Buffer) => this.#forward(bytes, engine, end));
+    client.on('data', (bytes: Buffer) => this.#forward(this.#fateOf(bytes, pair), bytes, { engine, end }));
     engine.on('data', (bytes: Buffer) => {
       client.write(bytes);
     });
@@ -103,8 +103,7 @@ export class ChaosProxy {
     }
   }
 
-  #forward(bytes: Buffer, engine: Socket, end: () => void): void {
-    const fate = this.#fateOf(bytes);
+  #forward(fate: Fate, bytes: Buffer, { engine, end }: { readonly engine: Socket; readonly end: () => void }): void {
     if (fate === 'pass') engine.write(bytes);
     else if (fate === 'cut') end();
     else {
