@@ -34,6 +34,7 @@ import { closeServer } from './http/close-server.ts';
 import { eventRoutes } from './http/event-routes.ts';
 import { healthRoutes, metricsRoutes } from './http/health-routes.ts';
 import { hotPath } from './http/hot.ts';
+import { endIdle, IDLE_MS } from './http/idle-connections.ts';
 import { IndexHandler } from './http/index-handler.ts';
 import { indexRoutes } from './http/index-routes.ts';
 import { LegacyJson } from './http/legacy-json.ts';
@@ -267,8 +268,12 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
   // RFC 9110, 10.1.1: what else a client expects may be passed over.
   server.on('checkExpectation', http);
   server.keepAliveTimeout = 65_000;
-  // Large bodies take longer than Node's five minutes; who sends nothing is cut off where the body is read.
+  // Large bodies take longer than Node's five minutes; who sends nothing is cut off as idle.
   server.requestTimeout = 0;
+  server.setTimeout(
+    IDLE_MS,
+    endIdle((socket) => requests.on(socket)),
+  );
   return {
     start: async () => {
       await checkAddress(config);

@@ -6,7 +6,6 @@ import type { Metrics } from '../metrics.ts';
 import { Problem } from '../problem.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { ConnectionTurns } from './connection-turns.ts';
-import { breakOffWhenIdle } from './idle-body.ts';
 import { viewPrefixOf } from './index-path.ts';
 import { sendProblem } from './problem-response.ts';
 import { beginContext, contextOf } from './request-context.ts';
@@ -80,7 +79,6 @@ export function createHttpApp(parts: AppParts): RequestListener {
       return;
     }
     if (parts.hot(req, res)) return;
-    breakOffWhenIdle(req);
     res.setHeader('X-Request-Id', contextOf(req).id);
     app(req, res);
   }
