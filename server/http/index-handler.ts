@@ -8,7 +8,7 @@ import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import type { Pages } from '../repository/pages.ts';
-import type { Look } from '../repository/repository.ts';
+import type { Look, PageState } from '../repository/repository.ts';
 import { type Negotiated, negotiate } from '../simple/negotiate.ts';
 import { renderProjectList } from '../simple/render-list.ts';
 import { contextOf } from './request-context.ts';
@@ -62,7 +62,7 @@ export class IndexHandler {
     const state = index.stateNow(name, view);
     if (state === undefined) return false;
     const { format, contentType } = this.#negotiate(single(req.headers.accept));
-    const page = this.#pages.ready(index, { name, view, format, state });
+    const page = this.#pages.ready(index, { name, view: viewFor(req, view, state), format, state });
     if (page === undefined) return false;
     sendPage(req, res, page, { contentType, state, isPublic: this.#isPublic });
     return true;
@@ -78,8 +78,9 @@ export class IndexHandler {
     this.#authorize(req, name);
     const { format: wanted, contentType } = negotiate(single(req.headers.accept), format);
     const state = await index.state(name, view);
-    const page = state === undefined ? undefined : await this.#pages.get(index, { name, view, format: wanted, state });
-    if (state === undefined || page === undefined) throw projectNotFound(name);
+    if (state === undefined) throw projectNotFound(name);
+    const page = await this.#pages.get(index, { name, view: viewFor(req, view, state), format: wanted, state });
+    if (page === undefined) throw projectNotFound(name);
     sendPage(req, res, page, { contentType, state, isPublic: this.#isPublic });
   }
 
@@ -177,6 +178,15 @@ async function* follow(
 ): AsyncGenerator<string> {
   if (first.done !== true) yield first.value;
   yield* rest;
+}
+
+/**
+ * In a lock, poetry lists no yanked file of a release that has another one, and so would leave out for good what is not stored
+ * during an outage. It chooses whole releases in any case.
+ */
+function viewFor(req: IncomingMessage, view: Look, { outage }: PageState): Look {
+  if (outage === undefined || !/^poetry\//.test(req.headers['user-agent'] ?? '')) return view;
+  return { ...view, releases: 'whole' };
 }
 
 function projectNotFound(name: ProjectName): Problem {

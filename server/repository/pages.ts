@@ -81,7 +81,7 @@ export class Pages {
 
 /** Names a page in the cache: index, view, project and format. */
 function pageKey(index: string, { name, view, format }: PageRequest): string {
-  return `${index}\n${view.offline ? 'offline' : ''}\n${view.at ?? ''}\n${name}\n${format}`;
+  return `${index}\n${view.offline ? 'offline' : ''}\n${view.at ?? ''}\n${view.releases ?? ''}\n${name}\n${format}`;
 }
 
 function bytesOf({ body, text }: Encoded): number {

@@ -11,6 +11,8 @@ export interface View {
   readonly offline: boolean;
   /** As it stood at this instant, milliseconds since 1970. */
   readonly at?: number;
+  /** `whole`: in an outage a release of which a file is stored is yanked in none of its files. */
+  readonly releases?: 'whole';
 }
 
 /** A view of one project for one request, with what was read of it since that came; so that who looks through several reads once. */

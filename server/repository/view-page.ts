@@ -2,6 +2,7 @@ import type { Digest } from '../../storage/digest.ts';
 import type { DistributionFile, ProjectDetail, ProjectStatus } from '../model/distribution-file.ts';
 import { distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
+import { versionKey } from '../model/version.ts';
 import type { KnownFile, KnownPage } from './known-page.ts';
 import type { Outage, View } from './repository.ts';
 
@@ -15,7 +16,8 @@ export interface Holdings {
 
 /**
  * What a project page says in a view: everything upstream lists, or (`offline`) what is stored; in an outage, what is not stored
- * as yanked with the reason, so that an unpinned install takes what can be had and a lock made meanwhile is still whole.
+ * as yanked with the reason, so that an unpinned install takes what can be had and a lock made meanwhile is still whole. Of a
+ * project of which nothing is stored, what core metadata are kept of is not: it can be locked again, as what only other platforms need was.
  */
 export function viewPage(
   known: KnownPage,
@@ -28,7 +30,9 @@ export function viewPage(
 ): ProjectDetail {
   const { status, holdings, view, outage } = parts;
   const listed = status === 'quarantined' ? [] : known.files.filter((file) => isInView(file, view, holdings));
-  const files = listed.map((file) => viewFile(file, holdings, view.offline ? undefined : outage));
+  const absence =
+    view.offline || outage === undefined ? undefined : { outage, isNear: whatIsNear(known.name, holdings, view) };
+  const files = listed.map((file) => viewFile(file, holdings, absence));
   const isWhole = files.length === known.files.length;
   // Of a whole page they were gathered when it came.
   const versions = isWhole ? known.versions : versionsOf(known.name, files);
@@ -59,15 +63,30 @@ function isInView(file: KnownFile, view: View, holdings: Holdings): boolean {
   return isInTime(file, view) && (!view.offline || holdings.files.has(file.filename));
 }
 
-function viewFile(file: KnownFile, holdings: Holdings, outage: Outage | undefined): DistributionFile {
+/** An outage as it shows on a page. */
+interface Absence {
+  readonly outage: Outage;
+  /** Is the file left as upstream says it is? */
+  isNear(filename: string): boolean;
+}
+
+function whatIsNear(name: ProjectName, { files, metadata }: Holdings, view: View): Absence['isNear'] {
+  const held = files.size > 0 ? files : metadata;
+  if (view.releases !== 'whole') return (filename) => held.has(filename);
+  const releaseOf = (filename: string): string => versionKey(distributionOf(filename, name).version ?? filename);
+  const releases = new Set([...held.keys()].map(releaseOf));
+  return (filename) => releases.has(releaseOf(filename));
+}
+
+function viewFile(file: KnownFile, holdings: Holdings, absence: Absence | undefined): DistributionFile {
   const stored = holdings.files.get(file.filename);
   const metadata = holdings.metadata.get(file.filename);
-  const isAsUpstreamSays = stored === undefined && metadata === undefined && outage === undefined;
+  const isAsUpstreamSays = stored === undefined && metadata === undefined && absence === undefined;
   // Most of thousands of files.
   if (isAsUpstreamSays && file.missingSince === undefined && file.removedAt === undefined) return file;
   const { missingSince: _, removedAt, coreMetadata: announced, ...rest } = file;
-  const coreMetadata = metadata === undefined ? (stored || outage ? undefined : announced) : { sha256: metadata };
-  const yanked = whyYanked(file, stored !== undefined, outage);
+  const coreMetadata = metadata === undefined ? (stored || absence ? undefined : announced) : { sha256: metadata };
+  const yanked = whyYanked(file, absence);
   return {
     ...rest,
     // what is stored is what is served, whatever upstream says of the name by now
@@ -84,9 +103,9 @@ function sameFile(file: DistributionFile, digest: Digest): DistributionFile['has
   return file.hashes.sha256 === undefined || file.hashes.sha256 === digest ? file.hashes : {};
 }
 
-function whyYanked(file: KnownFile, isStored: boolean, outage: Outage | undefined): true | string | undefined {
-  if (outage === undefined || isStored) return file.yanked;
-  return whyNotHere(outage.repository, outage.since);
+function whyYanked(file: KnownFile, absence: Absence | undefined): true | string | undefined {
+  if (absence === undefined || absence.isNear(file.filename)) return file.yanked;
+  return whyNotHere(absence.outage.repository, absence.outage.since);
 }
 
 function versionsOf(name: ProjectName, files: readonly DistributionFile[]): string[] {

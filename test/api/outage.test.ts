@@ -5,7 +5,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { emptyPage } from '../support/fake-orders.ts';
 import { type FakeUpstream, fakeUpstream } from '../support/fake-upstream.ts';
 import { type TestApp, testApp } from '../support/test-app.ts';
-import { makeWheel } from '../support/wheel.ts';
+import { makeSdist, makeWheel } from '../support/wheel.ts';
 import { whileTimePasses } from '../support/while-time-passes.ts';
 
 const MINUTE = 60_000;
@@ -211,4 +211,22 @@ test('a hanging upstream makes the legacy JSON of a known project wait once, for
   assert.equal(info.version, '2.0');
   // A stop waits for none of what still hangs, on a clock that stands.
   await app.stop();
+});
+
+test('in an outage poetry is told of releases as a whole, by the hot path and through Express, and nobody else is', async (t) => {
+  const { up, clock, app } = await seeded(t);
+  const source = 'demo-1.0.tar.gz';
+  up.project('demo').add(makeSdist({ name: 'demo', version: '1.0' }));
+  assert.equal((await pageOf(app)).page.files.length, 3);
+  await clock.advance(11 * MINUTE);
+  await goDark(up, clock, app);
+  const asked = { headers: { ...json.headers, 'user-agent': 'poetry/2.5.1 CPython/3.11.2' } };
+  // Each twice: rendered, then from memory.
+  for (const path of ['/simple/demo/', '/index/main/simple/demo/', '/simple/demo/', '/index/main/simple/demo/']) {
+    const whole = (await (await app.get(path, asked)).json()) as Page;
+    assert.equal(whole.files.find(({ filename }) => filename === source)?.yanked, undefined, path);
+    assert.match(String(whole.files.find(({ filename }) => filename === known.filename)?.yanked), /^not stored here/);
+    const { page } = await pageOf(app);
+    assert.match(String(page.files.find(({ filename }) => filename === source)?.yanked), /^not stored here/, path);
+  }
 });

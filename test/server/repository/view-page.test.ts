@@ -54,6 +54,48 @@ test('in an outage what is not stored is yanked with the reason, and what is sto
   assert.equal(page.files.length, 2, 'a lock made meanwhile lists every file and hash');
 });
 
+test('in an outage, of a project of which nothing is stored, what core metadata are kept of can be locked again', () => {
+  const outage = { repository: 'pypi', since: 0 };
+  const [one, two] = [file('1.0', { yanked: 'bad' }), file('2.0')];
+  const metadata = new Map([
+    [one.filename, digest('c')],
+    [two.filename, digest('d')],
+  ]);
+  const page = viewPage(known(one, two, file('3.0')), { ...parts, holdings: { files: new Map(), metadata }, outage });
+  assert.deepEqual(
+    page.files.map(({ yanked }) => yanked),
+    ['bad', undefined, 'not stored here, and pypi has not answered since 1970-01-01T00:00:00Z'],
+  );
+  assert.deepEqual(page.files[1]?.coreMetadata, { sha256: digest('d') });
+
+  const { files } = holding(one.filename);
+  const held = viewPage(known(one, two), { ...parts, holdings: { files, metadata }, outage });
+  assert.match(String(held.files[1]?.yanked), /^not stored/, 'something can be had');
+});
+
+test('in an outage, for who takes releases whole, one of which a file is stored is yanked in none', () => {
+  const source = { ...file('1.0'), filename: 'demo-1.0.0.tar.gz' };
+  const [one, two] = [file('1.0'), file('2.0')];
+  const asked = {
+    ...parts,
+    view: { offline: false, releases: 'whole' },
+    outage: { repository: 'pypi', since: 0 },
+  } as const;
+  const page = viewPage(known(one, source, two), { ...asked, holdings: holding(one.filename) });
+  assert.deepEqual(
+    page.files.map(({ yanked }) => yanked === undefined),
+    [true, true, false],
+  );
+  const unstored = viewPage(known(one, source, two), {
+    ...asked,
+    holdings: { files: new Map(), metadata: new Map([[two.filename, digest('c')]]) },
+  });
+  assert.deepEqual(
+    unstored.files.map(({ yanked }) => yanked === undefined),
+    [false, false, true],
+  );
+});
+
 test('what is stored is listed with the digest, size and metadata that are served', () => {
   const one = file('1.0');
   const [listed] = viewPage(known(one), { ...parts, holdings: holding(one.filename) }).files;
