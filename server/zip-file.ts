@@ -30,8 +30,6 @@ export interface ZipMember {
   readonly size: number;
   /** Where its local header begins. */
   readonly offset: number;
-  readonly externalAttributes: number;
-  readonly madeBy: number;
   /** Its name comes from an extra field that not every reader knows (Info-ZIP Unicode Path). */
   readonly hasUnicodePath: boolean;
   /** Length of its record in the central directory. */
@@ -234,8 +232,6 @@ function memberOf(entry: Entry): ZipMember {
     compressedSize: entry.compressedSize,
     size: entry.uncompressedSize,
     offset: entry.relativeOffsetOfLocalHeader,
-    externalAttributes: entry.externalFileAttributes,
-    madeBy: entry.versionMadeBy,
     hasUnicodePath: entry.extraFields.some((field) => field.id === 0x7075),
     recordLength: 46 + entry.fileNameLength + entry.extraFieldLength + entry.fileCommentLength,
   };

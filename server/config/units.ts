@@ -34,7 +34,7 @@ const expectedSize = 'a size such as "2GiB" (units: B, KB, KiB, MB, MiB, GB, GiB
 // Longer delays than this wrap around in Node's timers and fire at once.
 const LONGEST_MS = 24 * MS.d;
 
-/** A duration in the file, milliseconds in the program. `longest` is for what is never given to a timer. */
+/** A duration in the file, milliseconds in the program. `most`: 24 days when absent; more only for what is never given to a timer. */
 export function duration(limits: { readonly least?: string; readonly most?: string } = {}) {
   const least = parseDuration(limits.least ?? '0s') ?? 0;
   const most = limits.most === undefined ? LONGEST_MS : (parseDuration(limits.most) ?? LONGEST_MS);

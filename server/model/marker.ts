@@ -65,21 +65,6 @@ export function parseMarker(text: string, start = 0): Marker {
   return marker;
 }
 
-/** The marker as text: one blank around operators, double quotes, brackets where they are needed. */
-export function renderMarker(marker: Marker): string {
-  if (marker.kind === 'compare')
-    return `${renderOperand(marker.left)} ${marker.operator} ${renderOperand(marker.right)}`;
-  const parts = marker.parts.map((part) =>
-    marker.kind === 'and' && part.kind === 'or' ? `(${renderMarker(part)})` : renderMarker(part),
-  );
-  return parts.join(` ${marker.kind} `);
-}
-
-function renderOperand(operand: MarkerOperand): string {
-  if (operand.kind === 'variable') return operand.name;
-  return operand.text.includes('"') ? `'${operand.text}'` : `"${operand.text}"`;
-}
-
 interface State {
   readonly text: string;
   at: number;

@@ -65,16 +65,6 @@ export function parseRequirement(text: string): Requirement {
   return { name, project, extras, specifier: [], ...details, ...tail };
 }
 
-/** The requirement as text, in the form that PEP 508 shows. */
-export function renderRequirement(requirement: Requirement): string {
-  const extras = requirement.extras.length === 0 ? '' : `[${requirement.extras.join(',')}]`;
-  const specifier = requirement.specifier.map((clause) => clause.operator + clause.version).join(',');
-  const details = requirement.url === undefined ? specifier : ` @ ${requirement.url}`;
-  const gap = requirement.url === undefined ? '' : ' ';
-  const marker = requirement.marker === undefined ? '' : `${gap}; ${requirement.marker}`;
-  return requirement.name + extras + details + marker;
-}
-
 /** The one version that the requirement allows (`==1.0`, `===1.0`), as written; `undefined` when it is not a pin. */
 export function pinnedVersion(requirement: Requirement): string | undefined {
   const pin = requirement.specifier.find(

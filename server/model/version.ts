@@ -169,9 +169,3 @@ export function sortVersions(versions: Iterable<string>): string[] {
     .sort((a, b) => compareText(a.key, b.key) || compareText(a.text, b.text))
     .map((entry) => entry.text);
 }
-
-/** The version to show as current: the highest final release, else the highest pre-release; `undefined` for an empty list. */
-export function latestVersion(versions: Iterable<string>): string | undefined {
-  const ascending = sortVersions(versions);
-  return ascending.findLast((text) => !isPrerelease(text)) ?? ascending.at(-1);
-}

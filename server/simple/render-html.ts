@@ -1,6 +1,6 @@
 import type { DistributionFile, ProjectDetail } from '../model/distribution-file.ts';
 import { escapeHtml } from './escape.ts';
-import { API_VERSION, provenanceOf, type RenderOptions } from './render-json.ts';
+import { API_VERSION } from './render-json.ts';
 
 // In the order of preference; uv refuses a whole page for a hash in a link that it does not know, such as sha1.
 const FRAGMENT_HASHES = ['sha256', 'sha512', 'sha384', 'md5'] as const;
@@ -10,7 +10,7 @@ const FRAGMENT_HASHES = ['sha256', 'sha512', 'sha384', 'md5'] as const;
  * percent-encoded name, so that the page is the same under any prefix. `data-size` and `data-upload-time` are not in the
  * standard; uv reads them.
  */
-export function renderHtmlPage(detail: ProjectDetail, options: RenderOptions = {}): Buffer {
+export function renderHtmlPage(detail: ProjectDetail): Buffer {
   const title = `Links for ${escapeHtml(detail.name)}`;
   const lines = [
     '<!DOCTYPE html>',
@@ -24,12 +24,12 @@ export function renderHtmlPage(detail: ProjectDetail, options: RenderOptions = {
     lines.push(`<meta name="pypi:project-status-reason" content="${escapeHtml(detail.statusReason)}">`);
   }
   lines.push(`<title>${title}</title>`, '</head>', '<body>', `<h1>${title}</h1>`);
-  for (const file of detail.files) lines.push(link(file, provenanceOf(file, options)));
+  for (const file of detail.files) lines.push(link(file));
   lines.push('</body>', '</html>', '');
   return Buffer.from(lines.join('\n'));
 }
 
-function link(file: DistributionFile, provenance: string | undefined): string {
+function link(file: DistributionFile): string {
   const hash = FRAGMENT_HASHES.find((name) => file.hashes[name] !== undefined);
   let line = `<a href="${escapeHtml(encodeURIComponent(file.filename))}`;
   line += hash === undefined ? '"' : `#${hash}=${escapeHtml(file.hashes[hash] ?? '')}"`;
@@ -42,6 +42,6 @@ function link(file: DistributionFile, provenance: string | undefined): string {
   }
   if (file.size !== undefined) line += ` data-size="${file.size}"`;
   if (file.uploadTime !== undefined) line += ` data-upload-time="${escapeHtml(file.uploadTime)}"`;
-  if (provenance !== undefined) line += ` data-provenance="${escapeHtml(provenance)}"`;
+  if (file.provenance !== undefined) line += ` data-provenance="${escapeHtml(file.provenance)}"`;
   return `${line}>${escapeHtml(file.filename)}</a><br>`;
 }

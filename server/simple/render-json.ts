@@ -3,21 +3,11 @@ import type { DistributionFile, ProjectDetail } from '../model/distribution-file
 /** The version of the simple API that pages follow (PEP 792). */
 export const API_VERSION = '1.4';
 
-export interface RenderOptions {
-  /** Address of a file's provenance object, absolute; `undefined` for none. By default the one that the file has. */
-  readonly provenance?: (file: DistributionFile) => string | undefined;
-}
-
-/** What a page says of a file's provenance. */
-export function provenanceOf(file: DistributionFile, options: RenderOptions): string | undefined {
-  return options.provenance === undefined ? file.provenance : options.provenance(file);
-}
-
 /**
  * The project page in JSON (PEP 691, 700, 714, 740, 792), UTF-8. A file's `url` is its percent-encoded name, so that the page is the same
  * under any prefix. What is unknown is absent, never null: one strict client refuses a whole page for one null.
  */
-export function renderJsonPage(detail: ProjectDetail, options: RenderOptions = {}): Buffer {
+export function renderJsonPage(detail: ProjectDetail): Buffer {
   const page: Record<string, unknown> = { meta: { 'api-version': API_VERSION }, name: detail.name };
   if (detail.status !== undefined) {
     const reason = detail.statusReason;
@@ -25,12 +15,12 @@ export function renderJsonPage(detail: ProjectDetail, options: RenderOptions = {
       reason === undefined || reason === '' ? { status: detail.status } : { status: detail.status, reason };
   }
   page.versions = detail.versions;
-  page.files = detail.files.map((file) => renderFile(file, provenanceOf(file, options)));
+  page.files = detail.files.map(renderFile);
   addUnknown(page, detail.extra);
   return Buffer.from(JSON.stringify(page));
 }
 
-function renderFile(file: DistributionFile, provenance: string | undefined): Record<string, unknown> {
+function renderFile(file: DistributionFile): Record<string, unknown> {
   const entry: Record<string, unknown> = {
     filename: file.filename,
     url: encodeURIComponent(file.filename),
@@ -42,7 +32,7 @@ function renderFile(file: DistributionFile, provenance: string | undefined): Rec
   // An empty reason is not allowed in JSON (PEP 691).
   if (file.yanked !== undefined) entry.yanked = file.yanked === '' ? true : file.yanked;
   if (file.coreMetadata !== undefined) entry['core-metadata'] = file.coreMetadata;
-  if (provenance !== undefined) entry.provenance = provenance;
+  if (file.provenance !== undefined) entry.provenance = file.provenance;
   addUnknown(entry, file.extra);
   return entry;
 }

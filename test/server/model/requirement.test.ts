@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { parseMarker, RequirementSyntaxError, renderMarker } from '../../../server/model/marker.ts';
-import {
-  parseRequirement,
-  pinnedVersion,
-  type Requirement,
-  renderRequirement,
-} from '../../../server/model/requirement.ts';
+import { parseMarker, RequirementSyntaxError } from '../../../server/model/marker.ts';
+import { parseRequirement, pinnedVersion, type Requirement } from '../../../server/model/requirement.ts';
 import { cpuMs } from '../../support/cpu-time.ts';
 import { pythonJudge } from '../../support/python.ts';
+import { renderMarker, renderRequirement } from '../../support/render-requirement.ts';
 
 const GOOD = [
   'A',

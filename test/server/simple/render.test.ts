@@ -79,13 +79,6 @@ describe('a rendered page', () => {
     );
   });
 
-  test('points to the provenance that the caller names', () => {
-    const options = { provenance: () => 'https://here.example/p' };
-    assert.match(renderHtmlPage(DETAIL, options).toString(), /data-provenance="https:\/\/here\.example\/p"/);
-    assert.match(renderJsonPage(DETAIL, options).toString(), /"provenance":"https:\/\/here\.example\/p"/);
-    assert.ok(!renderJsonPage(DETAIL, { provenance: () => undefined }).includes('provenance'));
-  });
-
   test('of an empty project is whole', () => {
     const empty = { name: 'x' as ProjectName, versions: [], files: [] };
     assert.equal(
