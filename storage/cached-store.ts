@@ -1,10 +1,10 @@
-import { unlink } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import type { BegunBlob, BlobStat, BlobStore, ByteRange, Spooled } from './blob-store.ts';
 import type { Digest } from './digest.ts';
 import type { DiskStore } from './disk-store.ts';
 import { BlobNotFoundError, SpoolGoneError, StorageUnavailableError } from './errors.ts';
+import { removeSpool } from './remove-spool.ts';
 import { sendToSpool } from './send-to-spool.ts';
 import { Spool } from './spool.ts';
 
@@ -67,7 +67,7 @@ export class CachedStore implements BlobStore {
   async put(blob: Spooled): Promise<void> {
     await this.#remote.upload(blob);
     if (await this.#keeps(blob.size)) await this.#keep(blob);
-    else await unlink(blob.path);
+    else await removeSpool(blob.path);
   }
 
   async send(digest: Digest, range: ByteRange, out: Writable): Promise<void> {
@@ -168,7 +168,7 @@ export class CachedStore implements BlobStore {
       this.#remember({ digest: blob.digest, size: blob.size });
     } catch (error) {
       this.#warn('keeping a local copy', error);
-      await unlink(blob.path).catch((left: unknown) => this.#warn('removing a spool', left));
+      await removeSpool(blob.path).catch((left: unknown) => this.#warn('removing a spool', left));
     }
   }
 

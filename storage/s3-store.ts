@@ -1,4 +1,3 @@
-import { unlink } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import {
   DeleteObjectCommand,
@@ -14,8 +13,8 @@ import { ByteBudget } from './byte-budget.ts';
 import { type Digest, parseDigest } from './digest.ts';
 import type { OnStep } from './durable-folder.ts';
 import { BlobNotFoundError, StorageUnavailableError } from './errors.ts';
-import { fileError } from './file-errors.ts';
 import { freeSpace } from './free-space.ts';
+import { removeSpool } from './remove-spool.ts';
 import { PATIENCE, type S3Config, type S3Patience, s3Client } from './s3-client.ts';
 import { isAlreadyThere, isConflict, isMissing, StorageMisconfiguredError, s3Error, statusOf } from './s3-errors.ts';
 import { presign } from './s3-presign.ts';
@@ -96,9 +95,7 @@ export class S3Store implements BlobStore {
   async put(blob: Spooled): Promise<void> {
     await this.upload(blob);
     this.#onStep('remove spool');
-    await unlink(blob.path).catch((error: unknown) => {
-      throw fileError('removing a spool', error);
-    });
+    await removeSpool(blob.path);
     this.#onStep('end');
   }
 

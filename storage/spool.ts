@@ -9,6 +9,7 @@ import type { Digest } from './digest.ts';
 import { EarlySync } from './early-sync.ts';
 import { DigestMismatchError, SpoolGoneError, SpoolLimitError } from './errors.ts';
 import { codeOf, fileError } from './file-errors.ts';
+import { removeSpool } from './remove-spool.ts';
 import { type ByteSource, type OpenRange, readBytes, type Sent, sendBytes } from './send-bytes.ts';
 import { type ExtraHash, SpoolHashes } from './spool-hashes.ts';
 import type { FileHashes } from './spool-orders.ts';
@@ -174,9 +175,7 @@ export class Spool {
       this.#writer.abandon();
       this.#file.release();
     }
-    await unlink(this.path).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw fileError('removing a spool', error);
-    });
+    await removeSpool(this.path);
   }
 
   /**

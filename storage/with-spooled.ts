@@ -1,6 +1,6 @@
-import { unlink } from 'node:fs/promises';
 import type { Spooled } from './blob-store.ts';
-import { codeOf, fileError } from './file-errors.ts';
+import { fileError } from './file-errors.ts';
+import { removeSpool } from './remove-spool.ts';
 import { spoolPath } from './spool-path.ts';
 import { spoolThread } from './spool-thread.ts';
 
@@ -16,9 +16,7 @@ export async function withSpooled<T>(dir: string, bytes: Buffer, work: (spooled:
     });
     return await work({ digest, size: bytes.length, path });
   } catch (error) {
-    await unlink(path).catch((left: unknown) => {
-      if (codeOf(left) !== 'ENOENT') throw fileError('removing a spool', left);
-    });
+    await removeSpool(path);
     throw error;
   }
 }
