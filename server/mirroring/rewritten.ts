@@ -15,9 +15,10 @@ import {
   lacksHash,
   type NewSource,
 } from './lock.ts';
+import { fileAt } from './lock-document.ts';
 import { rewriteLock } from './lock-formats.ts';
 import type { OpenedLock } from './lock-orders.ts';
-import { keptAddress, type SourceOrigin } from './source-key.ts';
+import { archiveHashes, keptAddress, type SourceOrigin } from './source-key.ts';
 
 /** Where addresses in a lock are to lead. */
 export interface RewriteOptions {
@@ -161,8 +162,14 @@ function newSource(record: SourceRecord, entry: LockEntry, { urls, origin }: Rew
     const url = `${origin}/sources/${project}/${encodeURIComponent(filename)}`;
     return { ...archive, url, ...below };
   }
-  if (own.kind === 'archive' && keptAddress(own.url) === undefined) return { ...archive, url: own.url, ...below };
-  if (from.kind === 'archive') return { ...archive, url: from.url, ...below };
+  // Installers look for a hash by the name that the address has, which need not be that of the kept archive; no tool locks its size.
+  const at = (url: string): NewSource => {
+    const { size: _, ...unsized } = archive;
+    return { ...unsized, filename: fileAt(url).filename ?? filename, url, ...below };
+  };
+  if (own.kind === 'archive' && keptAddress(own.url) === undefined)
+    return archiveHashes(entry).length > 0 ? undefined : at(own.url);
+  if (from.kind === 'archive') return at(from.url);
   if (from.commit === undefined || (own.kind === 'vcs' && own.commit !== undefined)) return undefined;
   const { url, ref } = own.kind === 'vcs' ? own : from;
   return { kind: 'vcs', system: 'git', url, commit: from.commit, ...(ref === undefined ? {} : { ref }), ...below };
