@@ -169,9 +169,12 @@ function changedPackage(
 }
 
 function sourceKeys(source: NewSource): Package {
-  const place = source.subdirectory === undefined ? {} : { subdirectory: source.subdirectory };
-  if (source.kind === 'vcs') return { git: source.url, ref: source.commit, ...place };
-  return { file: source.url, hashes: [`sha256:${source.sha256}`], ...place };
+  const { subdirectory } = source;
+  if (source.kind === 'vcs')
+    return { git: source.url, ref: source.commit, ...(subdirectory === undefined ? {} : { subdirectory }) };
+  // pipenv hands the address to pip as it is, and looks at no folder beside it.
+  const place = subdirectory === undefined ? '' : `#subdirectory=${subdirectory}`;
+  return { file: `${source.url}${place}`, hashes: [`sha256:${source.sha256}`] };
 }
 
 /** pipenv writes keys in order. */

@@ -275,6 +275,12 @@ describe('what a rewritten lock looks like', () => {
       gone: ['            "git": "https://git.example/acme/storm-git.git",', `            "ref": "${COMMIT}"`],
       come: [`            "file": "${ARCHIVE.url}",`, `                "sha256:${A}"`, '            ]'],
     });
+    const text = sampleLock('Pipfile.lock');
+    const at = indexOf(readLock(text), 'storm-git');
+    const below = rewriteLock(text, { sources: new Map([[at, { ...ARCHIVE, subdirectory: 'a/b' }]]) });
+    assert.ok(below.content.includes(`"file": "${ARCHIVE.url}#subdirectory=a/b"`), below.content);
+    const again = readLock(below).entries[at]?.source;
+    assert.deepEqual(again, { kind: 'archive', url: ARCHIVE.url, sha256: A, subdirectory: 'a/b' });
   });
 });
 
