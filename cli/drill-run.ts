@@ -131,6 +131,8 @@ function environment(
     UV_DEFAULT_INDEX: index,
     UV_CACHE_DIR: join(dir, 'uv-cache'),
     UV_PYTHON_DOWNLOADS: 'never',
+    // What lies beside the lock is not here. As a variable, since an older uv would not know the option.
+    UV_NO_INSTALL_LOCAL: '1',
     UV_NO_PROGRESS: '1',
     HTTP_PROXY: proxy,
     HTTPS_PROXY: proxy,

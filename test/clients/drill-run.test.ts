@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { clientPath, skipWithout } from '../support/clients.ts';
+import { clientPath, runClient, skipWithout } from '../support/clients.ts';
 import { A1, B1, mirrorWorld, pins } from '../support/mirror-world.ts';
 import { mirror } from '../support/mirroring.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -43,4 +43,30 @@ describe('a drill that installs', () => {
       );
     });
   }
+
+  test('uv, what lies beside the lock aside', { skip: skipWithout('uv', 'python') }, async (t) => {
+    const { app } = await mirrorWorld(t);
+    const cwd = await tempDir(t);
+    const project = (name: string, more: string): string =>
+      `[project]\nname = "${name}"\nversion = "1"\nrequires-python = ">=3.9"\n${more}`;
+    await mkdir(join(cwd, 'mine'));
+    await writeFile(join(cwd, 'mine', 'pyproject.toml'), project('mine', ''));
+    const needs = 'dependencies = ["alpha", "mine"]\n[tool.uv.sources]\nmine = { path = "mine" }\n';
+    await writeFile(join(cwd, 'pyproject.toml'), project('shop', needs));
+    const python = clientPath('python');
+    const locked = await runClient('uv', ['lock', '--python', python, '--default-index', `${app.url}/simple/`], {
+      cwd,
+    });
+    assert.equal(locked.status, 0, locked.output);
+    const lock = join(cwd, 'uv.lock');
+    const content = await readFile(lock, 'utf8');
+    assert.equal((await mirror(app, { name: 'uv.lock', content })).state, 'succeeded');
+    const env = {
+      ...{ STORMCELLAR_URL: app.url, STORMCELLAR_TOKEN: app.token },
+      PATH: `${join(clientPath('uv'), '..')}:${process.env.PATH}`,
+    };
+    const ran = await runCli(['drill', '-r', lock, '--run', 'uv', '--python', python], env);
+    assert.equal(ran.status, 0, ran.stderr);
+    assert.match(ran.stderr, /mine lies on the machine that made the lock/);
+  });
 });
