@@ -22,7 +22,7 @@ import { LockRewriter } from './mirroring/lock-rewriter.ts';
 import { Mirror } from './mirroring/mirror.ts';
 import { AllowedHosts } from './mirroring/source-fetch/allowed-hosts.ts';
 import { GitSources } from './mirroring/source-fetch/git-sources.ts';
-import { SourceWeb } from './mirroring/source-fetch/source-web.ts';
+import { fetchProblem, SourceWeb } from './mirroring/source-fetch/source-web.ts';
 import { Sources } from './mirroring/source-fetch/sources.ts';
 import { SourceShelf } from './mirroring/source-shelf.ts';
 import type { FirstMatch } from './repository/first-match.ts';
@@ -79,7 +79,11 @@ export async function composeMirroring(
   const buildRequires = new BuildRequires({ catalog, blobs, spoolDir });
   const mirror = new Mirror({ sources, buildRequires, log, atOnce: config.jobs.mirrorFetches });
   const drill = new Drill({ catalog, blobs, clock, buildRequires });
-  const orders = new LockOrders({ catalog, clock, drill, index });
+  const checkAddress = (url: string) =>
+    hosts.check(new URL(url)).catch((error) => {
+      throw fetchProblem(new URL(url), error);
+    });
+  const orders = new LockOrders({ catalog, clock, drill, index, checkAddress });
   const rewriter = new LockRewriter({
     catalog,
     orders,

@@ -35,23 +35,29 @@ export class LockOrders {
   readonly #clock: Clock;
   readonly #drill: Drill;
   readonly #index: (name: string | undefined) => FirstMatch | undefined;
+  readonly #checkAddress: (url: string) => Promise<void>;
 
   constructor(parts: {
     readonly catalog: Catalog;
     readonly clock: Clock;
     readonly drill: Drill;
     readonly index: (name: string | undefined) => FirstMatch | undefined;
+    /** Throws `Problem` for an address that nothing is fetched from. */
+    readonly checkAddress: (url: string) => Promise<void>;
   }) {
     this.#catalog = parts.catalog;
     this.#clock = parts.clock;
     this.#drill = parts.drill;
     this.#index = parts.index;
+    this.#checkAddress = parts.checkAddress;
   }
 
-  /** Makes the job that mirrors a lock; answers its id. Throws `malformed-request`, `index-not-found`. */
+  /** Makes the job that mirrors a lock; answers its id. Throws `malformed-request`, `index-not-found`, `not-accepted`. */
   async mirror(order: LockOrder, actor: Actor): Promise<string> {
     this.#open(order.text, order);
     const { text, index, targets, sdists, keep, watch } = order;
+    // The first look at it is a day away: too late to tell that there will never be one.
+    if (watch) await this.#checkAddress(watch.url);
     const json = JSON.stringify(text);
     const digest = createHash('sha256').update(json).digest('hex');
     const input: LockJob = {

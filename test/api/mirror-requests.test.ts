@@ -140,6 +140,13 @@ describe('bad input', () => {
         '{"name":"a.txt","content":"","keep":"x","watch":{"url":"file:///etc/passwd","every":"1d"}}',
         /watch/,
       ],
+      [
+        'a watch at a host that nothing is fetched from',
+        '/admin/mirror',
+        'application/json',
+        '{"name":"a.txt","content":"a==1","keep":"x","watch":{"url":"https://a.example/r.txt","every":"1d"}}',
+        /a\.example\/r\.txt cannot be fetched: it is an address at a\.example, which is not among fetch\.allowHosts/,
+      ],
     ];
   for (const [why, path, type, body, pattern] of cases) {
     test(why, async (t) => {
