@@ -11,7 +11,9 @@ export const CYCLONEDX_TYPE = 'application/vnd.cyclonedx+json; version=1.6';
 export function cycloneDx(version: BundleVersion, contents: readonly ContainedDistribution[]): Record<string, unknown> {
   const root = `${version.app}@${version.version}`;
   const components = componentsOf(contents);
-  const references = [...(version.buildUrl === undefined ? [] : [{ type: 'build-system', url: version.buildUrl }])];
+  const references = [
+    ...(version.buildUrl === undefined ? [] : [{ type: 'build-system', url: new URL(version.buildUrl).href }]),
+  ];
   const properties = [
     ...property('stormcellar:filename', version.filename),
     ...property('stormcellar:commit', version.commit),
@@ -75,7 +77,12 @@ function componentsOf(contents: readonly ContainedDistribution[]): readonly Comp
 }
 
 function purlOf({ name, version }: ContainedDistribution): string {
-  return `pkg:pypi/${encodeURIComponent(name)}@${encodeURIComponent(version)}`;
+  return `pkg:pypi/${encoded(name)}@${encoded(version)}`;
+}
+
+/** As a package URL has it: of punctuation only `.`, `-`, `_` and `~` stand for themselves. */
+function encoded(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 function property(name: string, value: string | undefined): readonly { name: string; value: string }[] {
