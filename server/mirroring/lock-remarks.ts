@@ -3,7 +3,11 @@ import { isHashedOtherwise, type Lock, type LockEntry, type LockNote } from './l
 /** What somebody should know who installs this lock from here: what is not mirrored, and what still points elsewhere. */
 export function lockRemarks({ entries, notes }: Lock): readonly LockNote[] {
   const local = entries.flatMap((entry) => {
-    const { source, project, place } = entry;
+    const { source, project, place, isThere } = entry;
+    if (isThere) {
+      const detail = `${project} lies on the machine that made the lock, and is mirrored only where the index has it too`;
+      return [{ place, detail }];
+    }
     // The project that the lock itself belongs to.
     if (source.kind !== 'local' || source.what === '.') return [];
     const detail = `${project ?? source.what} lies on the machine that made the lock, and is not mirrored`;

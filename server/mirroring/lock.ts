@@ -62,6 +62,8 @@ export interface LockEntry {
   readonly otherHashes?: readonly string[];
   /** The files by name or address, where the format has them. */
   readonly files: readonly LockFile[];
+  /** Its files lie on the machine that made the lock: good to have here, but an install takes them from there. */
+  readonly isThere?: true;
   /** Only limits the version of what something else requires (`-c`). */
   readonly isConstraint?: true;
 }

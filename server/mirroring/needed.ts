@@ -8,7 +8,7 @@ export interface Needed {
   /** Position in `lock.entries`. */
   readonly at: number;
   readonly entry: LockEntry;
-  /** It only limits what others require: good to have, but an install may do without. */
+  /** It only limits what others require, or lies where the lock was made: good to have, but an install may do without. */
   readonly isOptional: boolean;
 }
 
@@ -25,7 +25,7 @@ export function neededEntries(lock: Lock, targets: readonly Target[]): readonly 
   const needed: Needed[] = [];
   lock.entries.forEach((entry, at) => {
     if (entry.source.kind === 'local' || !markerMayApply(entry.marker, targets)) return;
-    if (entry.isConstraint) {
+    if (entry.isConstraint || entry.isThere) {
       needed.push({ at, entry, isOptional: true });
       return;
     }
@@ -33,9 +33,7 @@ export function neededEntries(lock: Lock, targets: readonly Target[]): readonly 
     needed.push({ at, entry: constrained(entry, constraints), isOptional: false });
   });
   // Constrained requirements have the constraint's files already.
-  return needed.filter(
-    ({ entry, isOptional }) => !isOptional || entry.project === undefined || !asked.has(entry.project),
-  );
+  return needed.filter(({ entry }) => !entry.isConstraint || entry.project === undefined || !asked.has(entry.project));
 }
 
 function constrained(entry: LockEntry, constraints: ReadonlyMap<ProjectName, LockEntry>): LockEntry {

@@ -96,6 +96,44 @@ describe('mirroring a lock', () => {
     assert.match(await rewritten(app, job, '?urls=canonical'), /^--find-links https:\/\/links\.example\/\n/);
   });
 
+  test('archives in a folder beside a uv.lock stay there, and are told', async (t) => {
+    const { app } = await world(t);
+    const mine = makeWheel({ name: 'mine', version: '2.0' });
+    const lockAt = (index: string) =>
+      `version = 1\n\n[[package]]\nname = "mine"\nversion = "2.0"\nsource = { registry = "." }\ndependencies = [{ name = "beta", source = { registry = "wheels" } }]\nwheels = [{ path = "${mine.filename}" }]\n\n[[package]]\nname = "beta"\nversion = "1.0"\nsource = { registry = "${index}" }\nwheels = [{ url = "${index}/beta/${B1.filename}", hash = "sha256:${B1.sha256}" }]\n`;
+    const job = await mirror(app, { name: 'uv.lock', content: lockAt('https://index.example/simple') });
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+    assert.match(JSON.stringify(job.result?.notes), /mine lies on the machine that made the lock, and is not mirrored/);
+    assert.equal(await rewritten(app, job), lockAt(`${app.url}/simple`));
+  });
+
+  test('archives that a pylock.toml takes from a folder are mirrored where the index has them, and missed where not', async (t) => {
+    const { app } = await world(t);
+    const mine = makeWheel({ name: 'mine', version: '2.0' });
+    // As pip and uv write it, and as the standard has it too.
+    for (const place of [
+      (name: string) => `url = "file:///wheels/${name}"`,
+      (name: string) => `path = "wheels/${name}"`,
+    ]) {
+      const packages = [mine, B1].map(({ name, version, filename, sha256 }) => {
+        const file = `{ name = "${filename}", ${place(filename)}, hashes = { sha256 = "${sha256}" } }`;
+        return `[[packages]]\nname = "${name}"\nversion = "${version}"\nwheels = [${file}]\n`;
+      });
+      const call = { name: 'pylock.toml', content: `lock-version = "1.0"\ncreated-by = "pip"\n${packages.join('')}` };
+      const job = await mirror(app, call);
+      assert.equal(job.state, 'succeeded', JSON.stringify(job));
+      assert.deepEqual(
+        job.files
+          .map(({ name, state }) => `${name} ${state === 'stored' || state === 'present' ? 'here' : state}`)
+          .sort(),
+        ['beta here', 'mine skipped'],
+      );
+      assert.match(JSON.stringify(job.result?.notes), /mine lies on the machine that made the lock/);
+      assert.equal(await rewritten(app, job), call.content);
+      assert.equal((await drill(app, call)).ready, true);
+    }
+  });
+
   test('hashes that no index lists stay the only ones', async (t) => {
     const { app } = await world(t);
     const content = `native==1.0 --hash=sha512:${createHash('sha512').update(NATIVE_SDIST.bytes).digest('hex')}\n`;

@@ -31,7 +31,8 @@ function readPackage(table: TableReader): LockEntry {
   const project = table.project();
   const version = table.text('version');
   const marker = table.text('marker');
-  const files = [...[table.table('sdist') ?? []].flat(), ...table.tables('wheels')].map(readFile);
+  const listed = [...[table.table('sdist') ?? []].flat(), ...table.tables('wheels')];
+  const files = listed.map(readFile);
   const archive = table.table('archive');
   const archived = archive === undefined ? undefined : readFile(archive);
   const source = readSource(table, archived);
@@ -43,7 +44,14 @@ function readPackage(table: TableReader): LockEntry {
     source,
     hashes: digestsOf(archived === undefined ? files : [archived]),
     files: archived === undefined ? files : [archived],
+    ...(source.kind === 'index' && listed.length > 0 && listed.every(isThere) ? { isThere: true as const } : {}),
   };
+}
+
+/** Taken from a folder, as with `--find-links`. */
+function isThere(table: TableReader): boolean {
+  const url = table.text('url');
+  return url === undefined ? table.text('path') !== undefined : /^file:/i.test(url);
 }
 
 function readFile(table: TableReader): LockFile {

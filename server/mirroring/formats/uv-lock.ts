@@ -60,7 +60,7 @@ function readFile(table: TableReader): LockFile {
 function readSource(table: TableReader | undefined, files: readonly LockFile[]): LockSource | undefined {
   const registry = table?.text('registry');
   if (registry !== undefined)
-    return isWebUrl(registry) ? { kind: 'index', index: registry } : { kind: 'local', what: shown(registry) };
+    return isWebUrl(registry) ? { kind: 'index', index: registry } : { kind: 'local', what: folderOf(registry) };
   const git = table?.text('git');
   if (git !== undefined) return gitSource(git);
   const url = table?.text('url');
@@ -80,6 +80,11 @@ function readSource(table: TableReader | undefined, files: readonly LockFile[]):
     if (path !== undefined) return { kind: 'local', what: shown(path) };
   }
   return undefined;
+}
+
+/** A folder of archives (`find-links`); `.` alone would be the project that the lock itself belongs to. */
+function folderOf(registry: string): string {
+  return registry === '.' ? './' : shown(registry);
 }
 
 /** `URL?branch=…|tag=…|rev=…&subdirectory=…#COMMIT`. */
@@ -127,7 +132,8 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
     });
     if (entry.source.kind === 'archive' && before !== undefined)
       rewriteUrl(editor, before, { key: 'url', change: (url) => changes.fileUrl?.(url, entry) });
-    if (before !== undefined) rewriteUrl(editor, before, { key: 'registry', change: (url) => changes.indexUrl?.(url) });
+    if (before !== undefined)
+      rewriteUrl(editor, before, { key: 'registry', change: (url) => registryUrl(url, changes) });
   });
   rewriteReferences(editor, edits, { newSources, changes });
   return { ...text, content: edits.apply() };
@@ -185,6 +191,11 @@ function rewriteUrl(
   if (node !== undefined) editor.changeText(node, change);
 }
 
+/** The files of a folder have paths, which uv takes from no index. */
+function registryUrl(registry: string, changes: LockChanges): string | undefined {
+  return isWebUrl(registry) ? changes.indexUrl?.(registry) : undefined;
+}
+
 /** Dependencies repeat a source where a name has several. */
 function rewriteReferences(
   editor: TomlEditor,
@@ -199,7 +210,7 @@ function rewriteReferences(
       if (source === undefined || name === undefined) continue;
       const after = newSources.get(`${editor.textOf(name)} ${canonical(edits, source)}`);
       if (after !== undefined) edits.replace(source.start, source.end, after);
-      else rewriteUrl(editor, source, { key: 'registry', change: (url) => changes.indexUrl?.(url) });
+      else rewriteUrl(editor, source, { key: 'registry', change: (url) => registryUrl(url, changes) });
     }
   }
 }
