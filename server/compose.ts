@@ -13,6 +13,7 @@ import { TokenAuthorizer } from './access/token-authorizer.ts';
 import { Tokens } from './access/tokens.ts';
 import { TrustedPublishing } from './access/trusted-publishing.ts';
 import { Browse } from './browse/overview.ts';
+import { unservedRepositories } from './browse/unserved.ts';
 import { holdFolder, ownFolder } from './catalog/hold-folder.ts';
 import { LastKnown } from './catalog/last-known.ts';
 import { nearReads } from './catalog/near-reads.ts';
@@ -281,6 +282,8 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
         config.bootstrapToken === undefined
           ? await ensureFirstToken({ catalog, clock, dataDir: config.dataDir })
           : undefined;
+      for (const unserved of await unservedRepositories(catalog, Object.keys(config.repositories)))
+        log.warn(unserved, 'files of a repository that the configuration does not name are kept, and not served');
       for (const upstream of upstreams.values()) upstream.start();
       memory?.start();
       lastUsed.start();

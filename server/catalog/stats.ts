@@ -30,3 +30,11 @@ export function* countRepository(repository: string): Script<Counts> {
     bytes: Number(files?.bytes ?? 0),
   };
 }
+
+/** The repository after `name`, in the order of names, that holds files; `undefined`: there is none. */
+export function* nextRepository(name: string): Script<string | undefined> {
+  const row = yield* first(
+    sql.selectFrom('file').select('repository').where('repository', '>', name).orderBy('repository').limit(1),
+  );
+  return row?.repository;
+}

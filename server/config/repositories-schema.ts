@@ -100,7 +100,7 @@ export const repositories = z
   .record(name, z.discriminatedUnion('kind', [hosted, upstream]))
   .prefault({ local: { kind: 'hosted' }, pypi: { kind: 'upstream' } })
   .describe(
-    'Where projects come from, by name: `hosted` takes uploads, `upstream` is another index, pulled through. One with a `url` is an `upstream`, also when its `kind` is left out.',
+    'Where projects come from, by name: `hosted` takes uploads, `upstream` is another index, pulled through. One with a `url` is an `upstream`, also when its `kind` is left out. What a repository holds is kept under its name: under another name it starts empty, and under the old one it is there again.',
   );
 
 /** What is served, and from where. */
