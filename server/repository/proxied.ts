@@ -38,6 +38,8 @@ export interface ProxiedParts extends PullParts, PageTimes {
 
 // A page that could not be refreshed is not tried again at once by each request.
 const RETRY_AFTER_MS = 5_000;
+// Nodes' clocks may differ from the database's by 30 seconds, to either side.
+const CLOCKS_DIFFER_MS = 60_000;
 // A file that the kept page does not list may have been uploaded since: the page is asked again, but not in a storm.
 const RECHECK_AFTER_MS = 10_000;
 
@@ -172,7 +174,10 @@ export class Proxied implements Repository {
     // What upstream says cannot be kept now, nor what comes of it be told to other nodes.
     if (known.isRemembered) return FROM_MEMORY;
     const isDown = this.#parts.upstream.downSince !== undefined;
-    if (this.#parts.clock.nowMs() < known.freshUntil) return { outcome: 'hit', ...detailOf(known, isDown) };
+    const { clock, freshForMs } = this.#parts;
+    const freshMs = known.freshUntil - clock.nowMs();
+    // Longer than any page may be: it was asked for while a clock was ahead, which must not keep it for as long.
+    if (freshMs > 0 && freshMs <= freshForMs + CLOCKS_DIFFER_MS) return { outcome: 'hit', ...detailOf(known, isDown) };
     return isDown ? { outcome: 'stale', detail: 'upstream-down' } : undefined;
   }
 
