@@ -1,10 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, type ServerOptions } from './client.ts';
 import { CommandFailure } from './failure.ts';
+import { hashFile } from './hash-file.ts';
 import { bytes, note, plain, print, printJson } from './print.ts';
 import { Progress } from './progress.ts';
 
@@ -110,7 +110,7 @@ async function attemptDownload(
 ): Promise<Outcome> {
   const { app, version, filename, sha256, size } = wanted;
   const hash = createHash('sha256');
-  let done = await hashFile(part, hash);
+  let done = await hashArrived(part, hash);
   if (done > size) return 'wrong';
   const path = `/bundles/${[app, version, filename].map(encodeURIComponent).join('/')}`;
   if (done < size) {
@@ -160,21 +160,17 @@ function unwritable(part: string): (cause: unknown) => never {
   };
 }
 
-/** Feeds a file, if there is one, to the hash; answers its size. */
-async function hashFile(path: string, hash: Hash): Promise<number> {
-  let size = 0;
+/** Feeds what has arrived, if there is anything, to the hash; answers its size. */
+async function hashArrived(path: string, hash: Hash): Promise<number> {
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
-      hash.update(chunk as Buffer);
-      size += (chunk as Buffer).length;
-    }
+    return await hashFile(path, hash);
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    return 0;
   }
-  return size;
 }
 
 async function digestOf(path: string): Promise<string | undefined> {
   const hash = createHash('sha256');
-  return (await hashFile(path, hash)) === 0 ? undefined : hash.digest('hex');
+  return (await hashArrived(path, hash)) === 0 ? undefined : hash.digest('hex');
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createReadStream, openAsBlob } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -6,6 +5,7 @@ import { Readable } from 'node:stream';
 import { nameFromFile, nameFromPkgInfo } from './bundle-name.ts';
 import { Client, type ServerOptions } from './client.ts';
 import { CommandFailure } from './failure.ts';
+import { sha256Of } from './hash-file.ts';
 import { plain, print, printJson } from './print.ts';
 import { Progress } from './progress.ts';
 
@@ -117,12 +117,6 @@ async function nameOf(file: string, options: PushOptions): Promise<{ readonly ap
     );
   }
   return { app, version };
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 async function readable<T>(file: string, read: () => Promise<T>): Promise<T> {

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, openAsBlob } from 'node:fs';
+import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Client } from './client.ts';
 import { CommandFailure } from './failure.ts';
+import { sha256Of } from './hash-file.ts';
 import type { Arrival } from './import-folder.ts';
 import type { FileView } from './job-events.ts';
 import { jobWithFiles } from './job-files.ts';
@@ -118,12 +118,6 @@ async function list(arrivals: readonly Arrival[], left: FileView[]): Promise<Rea
     }
   }
   return listed;
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 function whyOf([first]: readonly FileView[]): string {
