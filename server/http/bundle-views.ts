@@ -1,5 +1,6 @@
 import type { AppSummary, AppView, LockView, RetentionView } from '../bundles/bundles.ts';
 import type { BundleVersion, ChannelMove, Expired, Holder } from '../model/bundle.ts';
+import { isoTime } from './iso-time.ts';
 
 /** Bodies of answers about bundles. What is not known is null, never absent. */
 type View = Record<string, unknown>;
@@ -14,7 +15,7 @@ export function versionView(version: BundleVersion, channels?: readonly string[]
     sha256: version.digest,
     size: version.size,
     contentType: version.contentType,
-    at: time(version.createdAt),
+    at: isoTime(version.createdAt),
     by: version.createdBy,
     commit: version.commit ?? null,
     tag: version.tag ?? null,
@@ -49,12 +50,12 @@ export function summaryView({ name, latest, channels }: AppSummary): View {
 
 /** `GET /bundles/{app}/@{channel}`. */
 export function channelView(channel: string, version: BundleVersion, movedAt: number | undefined): View {
-  return { channel, movedAt: movedAt === undefined ? null : time(movedAt), ...versionView(version) };
+  return { channel, movedAt: isoTime(movedAt), ...versionView(version) };
 }
 
 /** One move, as histories and answers to moves have it. */
 export function moveView({ seq, from, to, by, at, why, kind, undone }: ChannelMove): View {
-  return { seq, from, to, by, at: time(at), why, kind, undone };
+  return { seq, from, to, by, at: isoTime(at), why, kind, undone };
 }
 
 /** An entry of the answer to `?contains=` and `?sha256=`. */
@@ -64,7 +65,7 @@ export function holderView({ app, version, filename, digest, createdAt, channels
     version,
     filename,
     sha256: digest,
-    at: time(createdAt),
+    at: isoTime(createdAt),
     channels,
     ...(holds === undefined ? {} : { holds }),
     ...(by === undefined ? {} : { match: by }),
@@ -86,11 +87,7 @@ export function retentionView({ retention, source, expired }: RetentionView): Vi
 /** Versions that would go, or went. */
 export function expiredView(expired: readonly Expired[]): View {
   return {
-    removes: expired.map(({ version, size, createdAt }) => ({ version, size, at: time(createdAt) })),
+    removes: expired.map(({ version, size, createdAt }) => ({ version, size, at: isoTime(createdAt) })),
     bytes: expired.reduce((sum, { size }) => sum + size, 0),
   };
-}
-
-function time(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -2,6 +2,7 @@ import { Router } from 'express';
 import { z } from 'zod';
 import type { AuditTrail } from '../access/audit-trail.ts';
 import type { Authorizer } from '../access/authorizer.ts';
+import { isoTime } from './iso-time.ts';
 import { contextOf } from './request-context.ts';
 import { validated } from './validate.ts';
 
@@ -36,7 +37,7 @@ export function eventRoutes({ audit, access }: { audit: AuditTrail; access: Auth
     res.set('Cache-Control', 'no-store').json({
       events: page.events.map(({ at, address, ...event }) => ({
         ...event,
-        at: new Date(at).toISOString(),
+        at: isoTime(at),
         address: address ?? null,
       })),
       next: next === undefined ? null : `?${queryText({ kind, subject, ...next, limit: String(limit) })}`,

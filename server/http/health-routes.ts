@@ -6,6 +6,7 @@ import { problemOf } from '../failure.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { ReadOnlyMode } from '../moving/read-only-mode.ts';
+import { isoTime } from './iso-time.ts';
 import { mayReadSomething } from './may-read.ts';
 import { onlyMethods } from './only-methods.ts';
 
@@ -78,7 +79,7 @@ export function metricsRoutes({ metrics, access }: { readonly metrics: Metrics; 
 /** Reading goes on, so such a server is ready all the same. */
 async function refusal(mode: ReadOnlyMode): Promise<readonly string[]> {
   const state = await mode.state();
-  return state.on ? [`writes are refused since ${new Date(state.since).toISOString()}: ${state.why}`] : [];
+  return state.on ? [`writes are refused since ${isoTime(state.since)}: ${state.why}`] : [];
 }
 
 function answer(res: Response, status: number, body: object): void {

@@ -1,4 +1,5 @@
 import { isFinished, type Job, type JobItem } from '../model/job.ts';
+import { isoTime } from './iso-time.ts';
 
 /** A job as people see it. */
 export function jobView(job: Job) {
@@ -7,11 +8,11 @@ export function jobView(job: Job) {
     kind: job.kind,
     state: job.state,
     by: job.by,
-    createdAt: time(job.createdAt),
-    startedAt: time(job.startedAt),
-    finishedAt: time(job.finishedAt),
+    createdAt: isoTime(job.createdAt),
+    startedAt: isoTime(job.startedAt),
+    finishedAt: isoTime(job.finishedAt),
     /** When it is tried again. */
-    dueAt: job.state === 'queued' ? time(job.dueAt) : null,
+    dueAt: job.state === 'queued' ? isoTime(job.dueAt) : null,
     attempts: job.attempts,
     cancelRequested: job.cancelRequested && !isFinished(job.state),
     counts: job.progress,
@@ -25,8 +26,4 @@ export function jobView(job: Job) {
 /** What came of one thing that a job had to do. */
 export function itemView({ key, state, detail }: JobItem) {
   return { key, state, ...detail };
-}
-
-function time(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
 }

@@ -2,6 +2,7 @@ import { type Request, Router } from 'express';
 import { z } from 'zod';
 import type { Authorizer } from '../access/authorizer.ts';
 import type { KeptLocks, KeptLockView } from '../mirroring/kept-locks.ts';
+import { isoTime } from './iso-time.ts';
 import { actorOf, contextOf } from './request-context.ts';
 import { sendLock } from './send-lock.ts';
 import { validated } from './validate.ts';
@@ -33,7 +34,7 @@ export function lockRoutes({ locks, access }: { readonly locks: KeptLocks; reado
     const { versions, ...lock } = await locks.get(req.params.name);
     res.json({
       ...view(lock),
-      versions: versions.map(({ lock: version, keptAt, keptBy }) => ({ version, keptAt: time(keptAt), keptBy })),
+      versions: versions.map(({ lock: version, keptAt, keptBy }) => ({ version, keptAt: isoTime(keptAt), keptBy })),
     });
   });
   router.get('/admin/locks/:name/text', async (req: OfLock, res) => {
@@ -63,10 +64,10 @@ function view({
   return {
     name,
     ready,
-    since: time(readySince),
-    checkedAt: time(checkedAt),
+    since: isoTime(readySince),
+    checkedAt: isoTime(checkedAt),
     version: lock,
-    keptAt: time(keptAt),
+    keptAt: isoTime(keptAt),
     keptBy,
     index: options.index ?? null,
     targets: options.targets,
@@ -79,12 +80,8 @@ function view({
         : {
             url: watch.url,
             everySeconds: Math.round(watch.everyMs / 1000),
-            watchedAt: watch.watchedAt === undefined ? null : time(watch.watchedAt),
+            watchedAt: isoTime(watch.watchedAt),
             error: watch.error ?? null,
           },
   };
-}
-
-function time(ms: number): string {
-  return new Date(ms).toISOString();
 }

@@ -2,6 +2,7 @@ import { json, type Response, Router } from 'express';
 import { z } from 'zod';
 import type { Authorizer } from '../access/authorizer.ts';
 import type { ReadOnlyMode } from '../moving/read-only-mode.ts';
+import { isoTime } from './iso-time.ts';
 import { actorOf, contextOf } from './request-context.ts';
 import { validated } from './validate.ts';
 
@@ -28,5 +29,5 @@ export function readOnlyRoutes({ mode, access }: { readonly mode: ReadOnlyMode; 
 }
 
 function send(res: Response, state: Awaited<ReturnType<ReadOnlyMode['state']>>): void {
-  res.json(state.on ? { ...state, since: new Date(state.since).toISOString() } : state);
+  res.json(state.on ? { ...state, since: isoTime(state.since) } : state);
 }

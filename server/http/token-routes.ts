@@ -5,6 +5,7 @@ import type { TokenRecord, Tokens } from '../access/tokens.ts';
 import { ACTIONS } from '../model/access.ts';
 import { Problem } from '../problem.ts';
 import { parseInstant } from './index-path.ts';
+import { isoTime } from './iso-time.ts';
 import { actorOf, contextOf } from './request-context.ts';
 import { validated } from './validate.ts';
 
@@ -71,13 +72,9 @@ function view(token: TokenRecord) {
     can: token.can,
     projects: token.projects ?? null,
     apps: token.apps ?? null,
-    createdAt: time(token.createdAt),
+    createdAt: isoTime(token.createdAt),
     createdBy: token.createdBy,
-    expiresAt: time(token.expiresAt),
-    lastUsedAt: time(token.lastUsedAt),
+    expiresAt: isoTime(token.expiresAt),
+    lastUsedAt: isoTime(token.lastUsedAt),
   };
-}
-
-function time(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
 }
