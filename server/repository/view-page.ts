@@ -17,7 +17,7 @@ export interface Holdings {
 /**
  * What a project page says in a view: everything upstream lists, or (`offline`) what is stored; in an outage, what is not stored
  * as yanked with the reason, so that an unpinned install takes what can be had and a lock made meanwhile is still whole. Of a
- * project of which nothing is stored, what core metadata are kept of is not: it can be locked again, as what only other platforms need was.
+ * project of which nothing is stored, what core metadata are kept of is not: it can be locked again, as what only other platforms need was (ADR 29).
  */
 export function viewPage(
   known: KnownPage,
