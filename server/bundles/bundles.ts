@@ -35,11 +35,12 @@ import {
   LATEST,
   type Retention,
 } from '../model/bundle.ts';
-import { type ProjectName, projectName } from '../model/project-name.ts';
+import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 import { type ContentsDiff, diffContents } from './diff.ts';
-import { compareWithLock, type LockComparison, type LockReader, readRequirementPins } from './lock-compare.ts';
+import { type LockComparison, type LockReader, readRequirementPins } from './lock-compare.ts';
+import { LockComparisons } from './lock-comparisons.ts';
 import { checkOrder, type Published, type PublishOrder, type PublishParts, publish } from './publish.ts';
 import { contentsUnderWay } from './readings.ts';
 import { noRoom, type ReceivedArchive, receiveArchive } from './receive.ts';
@@ -89,8 +90,8 @@ export interface LockView {
   readonly name: string;
   readonly digest: string;
   readonly body: string;
-  /** `undefined` when the contents, or the pins of the lock, are not known. */
-  readonly comparison: LockComparison | undefined;
+  /** What the archive holds against it; `undefined` when the contents, or the pins of the lock, are not known. */
+  comparison(): LockComparison | undefined;
 }
 
 export interface RetentionView {
@@ -105,9 +106,11 @@ const MAX_FOUND = 1000;
 /** Applications, their versions and channels: every use case. What each may do to whom is asked before, by the caller. */
 export class Bundles {
   readonly #parts: BundleParts;
+  readonly #comparisons: LockComparisons;
 
   constructor(parts: BundleParts) {
     this.#parts = parts;
+    this.#comparisons = new LockComparisons(parts.readLock ?? readRequirementPins);
   }
 
   /** Throws what speaks against the order before its body is read. */
@@ -292,16 +295,8 @@ export class Bundles {
 
   /** The lock that came with a version, or `undefined`. */
   async lock(version: BundleVersion): Promise<LockView | undefined> {
-    const { catalog, readLock = readRequirementPins } = this.#parts;
-    const lock = await catalog.read(() => findLock(version.app, version.version));
-    if (lock === undefined) return undefined;
-    const { distributions } = version.contents;
-    const pins = distributions === null ? undefined : readLock(lock.name, lock.body);
-    const comparison =
-      distributions === null || pins === undefined
-        ? undefined
-        : compareWithLock(distributions, pins, projectName(version.app));
-    return { ...lock, comparison };
+    const lock = await this.#parts.catalog.read(() => findLock(version.app, version.version));
+    return lock && { ...lock, comparison: () => this.#comparisons.of(version, lock) };
   }
 
   /** Throws `bundle-not-found`, `bundle-version-not-found`, and `version-in-use` while a channel points to it. */

@@ -75,8 +75,8 @@ export function holderView({ app, version, filename, digest, createdAt, channels
 /** What a lock that came along says, without the lock itself. */
 export function lockView(lock: LockView | undefined): View | null {
   if (lock === undefined) return null;
-  const { name, digest, comparison } = lock;
-  return { name, sha256: digest, ...(comparison ?? { notInLock: null, notInBundle: null, differs: null }) };
+  const { name, digest } = lock;
+  return { name, sha256: digest, ...(lock.comparison() ?? { notInLock: null, notInBundle: null, differs: null }) };
 }
 
 /** What retention keeps, and what would go by it. */
