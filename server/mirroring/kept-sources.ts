@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { findSource, findSourceByDigest, findSourcesFor, type SourceRecord } from '../catalog/sources.ts';
-import type { LockEntry } from './lock.ts';
+import { folderIn, type LockEntry } from './lock.ts';
 import type { Needed } from './needed.ts';
 import { archiveHashes, keptAddress, type SourceOrigin, sourceKey } from './source-key.ts';
 
@@ -20,7 +20,7 @@ export async function findKeptSources(catalog: Catalog, needed: readonly Needed[
     const { entry } = each;
     const key = sourceKey(entry);
     const record = (key === undefined ? undefined : byKey.get(key)) ?? (await keptOtherwise(catalog, entry));
-    const subdirectory = 'subdirectory' in entry.source ? entry.source.subdirectory : undefined;
+    const subdirectory = folderIn(entry.source);
     if (record === undefined) found.push({ needed: each, subdirectory, ...lacking(entry) });
     else found.push({ needed: each, subdirectory, record, notes: notesOf(record, entry) });
   }

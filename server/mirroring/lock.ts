@@ -39,6 +39,8 @@ export type LockSource =
       /** The full commit, when the lock has it. */
       readonly commit?: string;
       readonly subdirectory?: string;
+      /** The lock's installer builds what is at the top of an archive and nothing below: the folder has to lie there. */
+      readonly atTop?: true;
     }
   /** On the machine that made the lock: a path, an editable or a virtual project. Never mirrored. */
   | { readonly kind: 'local'; readonly what: string };
@@ -146,6 +148,11 @@ export function lacksHash(entry: LockEntry): boolean {
   return (
     (entry.hashes.length === 0 && !isHashedOtherwise(entry)) || entry.files.some((file) => file.sha256 === undefined)
   );
+}
+
+/** The folder of the archive of a source that is built; `undefined`: its top. */
+export function folderIn(source: LockSource): string | undefined {
+  return 'subdirectory' in source && !('atTop' in source) ? source.subdirectory : undefined;
 }
 
 /** One fault of a lock. */

@@ -9,7 +9,7 @@ import { type BuildRelease, type BuildRoot, buildClosure, type Lacking } from '.
 import type { Buildable } from './build-requires.ts';
 import { toBeBuilt } from './coverage.ts';
 import { Gate, unlessAborted } from './gate.ts';
-import type { LockNote } from './lock.ts';
+import { folderIn, type LockNote } from './lock.ts';
 import type { MirrorParts, MirrorSummary } from './mirror-parts.ts';
 import { type Planned, planProject } from './mirror-project.ts';
 import type { MirrorReport, Outcome } from './mirror-report.ts';
@@ -171,8 +171,7 @@ export class MirrorRun {
       const kept = await this.#parts.sources.keep(entry, { signal, actor: this.#actor });
       const { filename, digest: sha256, size, digest, project } = kept.record;
       if (!filename.endsWith('.whl')) {
-        const subdirectory = 'subdirectory' in source ? source.subdirectory : undefined;
-        this.#sourceArchives.push({ digest, size, filename, subdirectory });
+        this.#sourceArchives.push({ digest, size, filename, subdirectory: folderIn(source) });
       }
       const state = kept.isNew ? 'stored' : 'present';
       const { commit, notes } = kept;

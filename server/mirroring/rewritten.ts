@@ -7,6 +7,7 @@ import { versionKey } from '../model/version.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import { keptOtherwise } from './kept-sources.ts';
 import {
+  folderIn,
   type KnownFile,
   type Lock,
   type LockChanges,
@@ -152,16 +153,17 @@ function newSource(record: SourceRecord, entry: LockEntry, { urls, origin }: Rew
   const { filename, digest: sha256, size, project } = record;
   const archive = { kind: 'archive' as const, project, filename, sha256, size };
   const from = JSON.parse(record.origin) as SourceOrigin;
+  if (urls === 'here') {
+    const url = `${origin}/sources/${project}/${encodeURIComponent(filename)}`;
+    const folder = folderIn(own);
+    return { ...archive, url, ...(folder === undefined ? {} : { subdirectory: folder }) };
+  }
   // What was asked for last has the record; several repositories may have a commit, and several addresses an archive.
   const place =
     own.kind === 'vcs'
       ? own.subdirectory
       : ((own.kind === 'archive' ? own.subdirectory : undefined) ?? from.subdirectory);
   const below = place === undefined ? {} : { subdirectory: place };
-  if (urls === 'here') {
-    const url = `${origin}/sources/${project}/${encodeURIComponent(filename)}`;
-    return { ...archive, url, ...below };
-  }
   // Installers look for a hash by the name that the address has, which need not be that of the kept archive; no tool locks its size.
   const at = (url: string): NewSource => {
     const { size: _, ...unsized } = archive;

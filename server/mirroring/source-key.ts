@@ -27,7 +27,7 @@ export function sourceKey(entry: LockEntry): string | undefined {
   let key: string | undefined;
   if (source.kind === 'archive') key = archiveKey(project, source.url, archiveHashes(entry).join(',') || undefined);
   if (source.kind === 'vcs') {
-    key = `${gitKey(project, { ...source, at: source.commit ?? source.ref ?? 'HEAD', version })}`;
+    key = gitKey(project, { ...source, at: source.commit ?? source.ref ?? 'HEAD', version });
     if (source.system !== 'git') key = undefined;
   }
   return key === undefined || key.length > MAX_KEY ? undefined : key;
@@ -47,9 +47,16 @@ export function archiveKey(project: string, url: string, sha256: string | undefi
 /** A repository at a commit, a branch or a tag. */
 export function gitKey(
   project: string,
-  what: { readonly url: string; readonly at: string; readonly version?: string | undefined },
+  what: {
+    readonly url: string;
+    readonly at: string;
+    readonly version?: string | undefined;
+    readonly subdirectory?: string | undefined;
+    readonly atTop?: true | undefined;
+  },
 ): string {
-  return `${project} @ git+${spelt(what.url)}@${what.at}${what.version === undefined ? '' : ` ; ${what.version}`}`;
+  const top = what.atTop ? `#top=${what.subdirectory}` : '';
+  return `${project} @ git+${spelt(what.url)}@${what.at}${top}${what.version === undefined ? '' : ` ; ${what.version}`}`;
 }
 
 /** The address without fragment, as the URL standard spells it. */

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { TarWalker } from '../../server/tar-walker.ts';
+import { fakeGit, skipWithoutGit } from '../support/fake-git.ts';
 import { fakeUpstream } from '../support/fake-upstream.ts';
-import { mirror, rewritten } from '../support/mirroring.ts';
+import { gitProject } from '../support/git-project.ts';
+import { drill, mirror, rewritten } from '../support/mirroring.ts';
 import { testApp } from '../support/test-app.ts';
 import { makeSdist } from '../support/wheel.ts';
 
@@ -83,3 +87,74 @@ describe('a lock with the address of an archive that is kept under another name 
     });
   }
 });
+
+test('a folder of a repository is at the top of the archive for poetry, which looks into no folders of archives', {
+  skip: await skipWithoutGit(),
+}, async (t) => {
+  const git = await fakeGit(t);
+  const files = { ...gitProject('mono', '9.0'), ...gitProject('sub', '1.0', 'packages/sub/') };
+  const commit = await git.commit('mono', { ...files, 'packages/sub/README@': '../../backend.py' }, { tag: 'v1' });
+  const app = await testApp(t, { config: { fetch: { allowHosts: [git.host] } } });
+  const content = `[[package]]
+name = "sub"
+version = "1.0"
+description = ""
+optional = false
+python-versions = "*"
+groups = ["main"]
+files = []
+develop = false
+
+[package.source]
+type = "git"
+url = "${git.url('mono')}"
+reference = "v1"
+resolved_reference = "${commit}"
+subdirectory = "packages/sub"
+
+[metadata]
+lock-version = "2.1"
+python-versions = ">=3.11"
+content-hash = "0"
+`;
+  const other = `sub @ git+${git.url('mono')}@${commit}#subdirectory=packages/sub\n`;
+  for (const call of [
+    { name: 'poetry.lock', content },
+    { name: 'a.txt', content: other },
+  ])
+    assert.equal((await drill(app, call)).ready, false, 'what is kept for one tool does not do for another');
+  const job = await mirror(app, { name: 'poetry.lock', content });
+  assert.equal(job.state, 'succeeded', JSON.stringify(job));
+  const [file] = job.files;
+  assert.deepEqual(file?.notes, [
+    'links that lead out of the repository are not in the archive: README',
+    "the archive has the folder packages/sub/ alone, since the lock's tool looks into no folders",
+  ]);
+  const here = await rewritten(app, job);
+  assert.match(here, new RegExp(`url = "${app.url}/sources/sub/sub-${commit}-packages\\.sub\\.top\\.tar\\.gz"\n\n`));
+  const top = `sub-${commit}-packages.sub.top`;
+  const bytes = Buffer.from(await (await app.get(`/sources/sub/${file?.filename}`)).arrayBuffer());
+  assert.deepEqual(namesIn(bytes), [`${top}/backend.py`, `${top}/pyproject.toml`]);
+  assert.equal(await rewritten(app, job, '?urls=canonical'), content);
+  assert.equal((await drill(app, { name: 'poetry.lock', content: here })).ready, true);
+  const back = await mirror(app, { name: 'poetry.lock', content: here });
+  assert.equal(await rewritten(app, back), here);
+  assert.match(await rewritten(app, back, '?urls=canonical'), /^subdirectory = "packages\/sub"$/m);
+  assert.equal((await drill(app, { name: 'a.txt', content: other })).ready, false);
+  const whole = await mirror(app, { name: 'a.txt', content: other });
+  assert.match(
+    await rewritten(app, whole),
+    new RegExp(`/sub-${commit}\\.tar\\.gz#sha256=\\w+&subdirectory=packages/sub`),
+  );
+});
+
+function namesIn(archive: Buffer): readonly string[] {
+  const names: string[] = [];
+  const walker = new TarWalker(({ name }) => {
+    names.push(name);
+    return () => {};
+  });
+  walker.write(gunzipSync(archive));
+  walker.end();
+  return names;
+}

@@ -24,6 +24,8 @@ interface World {
   readonly env: Readonly<Record<string, string>>;
   readonly gammaUrl: string;
   readonly gitUrl: string;
+  /** A repository that has epsilon in a folder, and another project at its top. */
+  readonly monoUrl: string;
 }
 
 /** An index behind the server, an archive at an address, a git repository; and a project that needs all of them. */
@@ -34,11 +36,14 @@ async function world(t: Parameters<typeof fakeUpstream>[0]): Promise<World> {
   up.project('gamma').add(gamma);
   const git = await fakeGit(t);
   await git.commit('delta', gitProject('delta', '4.0'), { tag: 'v4' });
+  const inFolder = gitProject('epsilon', '5.0', 'packages/epsilon/');
+  await git.commit('mono', { ...gitProject('mono', '9.0'), ...inFolder }, { tag: 'v5' });
   const filesHost = new URL(up.filesUrl).host;
   const app = await testApp(t, { upstream: up.url, config: { fetch: { allowHosts: [git.host, filesHost] } } });
   const cwd = await tempDir(t);
   const gammaUrl = `${up.filesUrl}${gamma.filename}`;
   const gitUrl = git.url('delta');
+  const monoUrl = git.url('mono');
   const index = `${app.url}/simple/`;
   const env = {
     PIP_INDEX_URL: index,
@@ -47,7 +52,7 @@ async function world(t: Parameters<typeof fakeUpstream>[0]): Promise<World> {
     PDM_CHECK_UPDATE: '0',
     POETRY_VIRTUALENVS_IN_PROJECT: 'true',
   };
-  return { up, git, app, cwd, env, gammaUrl, gitUrl };
+  return { up, git, app, cwd, env, gammaUrl, gitUrl, monoUrl };
 }
 
 function succeeded({ status, output }: ClientOutcome): string {
@@ -71,10 +76,10 @@ async function outage({ app, cwd, up, git }: World, name: string): Promise<strin
   return lock;
 }
 
-/** Asserts that a Python has all four distributions. */
+/** Asserts that a Python has all five distributions. */
 async function hasAll(cwd: string, python: string): Promise<void> {
   const script =
-    'import alpha, beta, gamma, delta; print(alpha.__version__, beta.__version__, gamma.__version__, delta.__version__)';
+    'import alpha, beta, gamma, delta, epsilon; print(*(each.__version__ for each in (alpha, beta, gamma, delta, epsilon)))';
   const { status, output } = await runClient(
     'python',
     [
@@ -84,7 +89,7 @@ async function hasAll(cwd: string, python: string): Promise<void> {
     { cwd },
   );
   assert.equal(status, 0, output);
-  assert.match(output, /1\.0 2\.0 3\.0 4\.0/);
+  assert.match(output, /1\.0 2\.0 3\.0 4\.0 5\.0/);
 }
 
 async function venv(cwd: string): Promise<string> {
@@ -92,13 +97,18 @@ async function venv(cwd: string): Promise<string> {
   return join(cwd, 'venv', 'bin', 'python');
 }
 
+const inMono = ({ monoUrl }: World): string => `git+${monoUrl}@v5#subdirectory=packages/epsilon`;
+
 const PROJECT = (w: World, extra = ''): string =>
-  `[project]\nname = "mine"\nversion = "0.1"\nrequires-python = ">=3.11"\ndependencies = ["alpha", "gamma @ ${w.gammaUrl}", "delta @ git+${w.gitUrl}@v4"]\n${extra}`;
+  `[project]\nname = "mine"\nversion = "0.1"\nrequires-python = ">=3.11"\ndependencies = ["alpha", "gamma @ ${w.gammaUrl}", "delta @ git+${w.gitUrl}@v4", "epsilon @ ${inMono(w)}"]\n${extra}`;
 
 describe('locks that were rewritten install with every outside host gone', { skip: skipGit }, () => {
   test('requirements.txt, by pip and uv', { skip: skipWithout('pip', 'uv', 'python') }, async (t) => {
     const w = await world(t);
-    await writeFile(join(w.cwd, 'requirements.in'), `alpha\ngamma @ ${w.gammaUrl}\ndelta @ git+${w.gitUrl}@v4\n`);
+    await writeFile(
+      join(w.cwd, 'requirements.in'),
+      `alpha\ngamma @ ${w.gammaUrl}\ndelta @ git+${w.gitUrl}@v4\nepsilon @ ${inMono(w)}\n`,
+    );
     const compile = ['pip', 'compile', '--no-cache', '--generate-hashes', '-o', 'requirements.txt', 'requirements.in'];
     succeeded(await runClient('uv', compile, w));
     const lock = await outage(w, 'requirements.txt');
@@ -122,7 +132,10 @@ describe('locks that were rewritten install with every outside host gone', { ski
 
   test('pylock.toml, by pip and uv', { skip: skipWithout('pip', 'uv', 'python') }, async (t) => {
     const w = await world(t);
-    await writeFile(join(w.cwd, 'requirements.in'), `alpha\ngamma @ ${w.gammaUrl}\ndelta @ git+${w.gitUrl}@v4\n`);
+    await writeFile(
+      join(w.cwd, 'requirements.in'),
+      `alpha\ngamma @ ${w.gammaUrl}\ndelta @ git+${w.gitUrl}@v4\nepsilon @ ${inMono(w)}\n`,
+    );
     const compile = ['pip', 'compile', '--no-cache', '--format', 'pylock.toml', '-o', 'pylock.toml', 'requirements.in'];
     succeeded(await runClient('uv', compile, w));
     await outage(w, 'pylock.toml');
@@ -166,7 +179,7 @@ describe('locks that were rewritten install with every outside host gone', { ski
   test('Pipfile.lock, by pipenv sync and pipenv install', { skip: skipWithout('pipenv', 'python') }, async (t) => {
     const w = await world(t);
     const source = `[[source]]\nname = "cellar"\nurl = "${w.app.url}/simple/"\nverify_ssl = false\n`;
-    const packages = `[packages]\nalpha = "*"\ngamma = {file = "${w.gammaUrl}"}\ndelta = {git = "${w.gitUrl}", ref = "v4"}\n`;
+    const packages = `[packages]\nalpha = "*"\ngamma = {file = "${w.gammaUrl}"}\ndelta = {git = "${w.gitUrl}", ref = "v4"}\nepsilon = {git = "${w.monoUrl}", ref = "v5", subdirectory = "packages/epsilon"}\n`;
     await writeFile(join(w.cwd, 'Pipfile'), `${source}\n${packages}`);
     const env = { ...w.env, PIPENV_VENV_IN_PROJECT: '1', PIPENV_NOSPIN: '1' };
     const pipenv = (args: readonly string[], cache: string) =>

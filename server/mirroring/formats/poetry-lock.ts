@@ -65,6 +65,8 @@ function readSource(table: TableReader | undefined, sha256: string | undefined):
         ...(ref === undefined ? {} : { ref }),
         ...(commit !== undefined && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit) ? { commit } : {}),
         ...place,
+        // poetry has folders of repositories, and none of archives.
+        ...(subdirectory === undefined ? {} : { atTop: true }),
       };
     }
     case 'file':

@@ -20,6 +20,8 @@ export interface GitArchiveOrder {
   readonly version: string | undefined;
   /** The folder that is built. */
   readonly subdirectory: string | undefined;
+  /** The archive is to have this folder at its top, and nothing around it. */
+  readonly atTop: true | undefined;
 }
 
 /** A commit as an archive that installers build. */
@@ -49,11 +51,14 @@ export async function packCommit(
   settings: GitSettings,
   parts: { readonly spoolDir: string; readonly caps: TreeCaps },
 ): Promise<GitArchive> {
-  const { commit, subdirectory } = order;
-  const entries = await listTree(commit.commit, settings, parts.caps);
-  const below = subdirectory === undefined ? '' : `${subdirectory.replace(/^(?:\.?\/)+|\/+$/g, '')}/`;
-  if (below !== '' && !entries.some(({ path }) => path.startsWith(below)))
-    throw new Problem('source-not-found', `The commit has no folder ${shown(below)}.`);
+  const { commit, subdirectory, atTop } = order;
+  const tree = await listTree(commit.commit, settings, parts.caps);
+  const folder = subdirectory === undefined ? '' : `${subdirectory.replace(/^(?:\.?\/)+|\/+$/g, '')}/`;
+  const inside = tree.filter(({ path }) => path.startsWith(folder));
+  if (inside.length === 0 && folder !== '')
+    throw new Problem('source-not-found', `The commit has no folder ${shown(folder)}.`);
+  const entries = atTop ? inside.map((entry) => ({ ...entry, path: entry.path.slice(folder.length) })) : tree;
+  const below = atTop ? '' : folder;
   const spool = await Spool.create(parts.spoolDir, { maxBytes: parts.caps.maxBytes });
   try {
     return await withObjects(settings, async (objects) => {
@@ -69,9 +74,12 @@ export async function packCommit(
       const needsVersion = asksVersionControl(told) && !told.has('PKG-INFO');
       const isTold = needsVersion && version !== undefined;
       const escaped = project.replaceAll('-', '_');
-      const stem = isTold ? `${escaped}-${version}-${commit.commit}` : `${escaped}-${commit.commit}`;
+      const top = atTop ? `-${folder.replace(/[^A-Za-z0-9]+/g, '.')}top` : '';
+      const stem = `${escaped}-${isTold ? `${version}-` : ''}${commit.commit}${top}`;
       const info = isTold ? { path: `${below}PKG-INFO`, text: pkgInfo(project, version) } : undefined;
       const notes = await write(entries, { objects, spool, top: stem, time, info });
+      if (atTop)
+        notes.push(`the archive has the folder ${shown(folder)} alone, since the lock's tool looks into no folders`);
       if (needsVersion && !isTold)
         notes.push(
           'the project asks version control for its version, which an archive has not: build it from a tag, or lock its version',

@@ -38,6 +38,8 @@ export interface GitOrder {
   readonly ref: string | undefined;
   readonly commit: string | undefined;
   readonly subdirectory: string | undefined;
+  /** The archive is to have this folder at its top, and nothing around it. */
+  readonly atTop: true | undefined;
   readonly project: ProjectName | undefined;
   readonly version: string | undefined;
 }
@@ -86,9 +88,9 @@ export class GitSources {
   ): Promise<GitArchive & { readonly commit: string }> {
     const { path, maxBytes, maxEntries, spoolDir } = this.#parts;
     const settings: GitSettings = { path, dir, maxBytes, signal, config: await this.#wayTo(url) };
-    const { ref, commit: wanted, project, version, subdirectory } = order;
+    const { ref, commit: wanted, project, version, subdirectory, atTop } = order;
     const commit = await fetchCommit({ url: url.href, ref, commit: wanted }, settings);
-    const packing = { commit, project, version, subdirectory };
+    const packing = { commit, project, version, subdirectory, atTop };
     const archive = await packCommit(packing, settings, { spoolDir, caps: { maxBytes, maxEntries } });
     return { ...archive, commit: commit.commit };
   }

@@ -111,11 +111,11 @@ export class Sources implements SourceKeeper {
     const { keeper, git } = this.#parts;
     const { source, project, version } = entry;
     if (source.kind !== 'vcs') throw new Error('this entry has no repository');
-    const { url, ref, commit, subdirectory } = source;
+    const { url, ref, commit, subdirectory, atTop } = source;
     const known = await this.#known(key);
     if (known !== undefined && commit !== undefined) return present(known);
     try {
-      const packed = await git.pack({ url, ref, commit, subdirectory, project, version }, signal);
+      const packed = await git.pack({ url, ref, commit, subdirectory, atTop, project, version }, signal);
       try {
         const { digest, size } = packed.spooled;
         await keeper.keep(packed.spooled);
@@ -134,7 +134,7 @@ export class Sources implements SourceKeeper {
           size,
           origin: JSON.stringify(origin),
         };
-        const keys = [key, gitKey(packed.project, { url, at: packed.commit, version })];
+        const keys = [key, gitKey(packed.project, { url, at: packed.commit, version, subdirectory, atTop })];
         const isNew = known?.digest !== digest;
         return { record: await this.#record(record, keys, actor), isNew, commit: packed.commit, notes: packed.notes };
       } finally {
