@@ -241,6 +241,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
         },
         isStopping: () => requests.isStopping,
         log,
+        spareBytes: config.storage.kind === 'disk' ? () => blobs.spareBytes() : undefined,
       }),
     ],
     authenticate: authenticate({ access }),

@@ -21,6 +21,8 @@ export interface HealthParts {
   /** The server takes no new work: a load balancer should send requests elsewhere. */
   readonly isStopping: () => boolean;
   readonly log: Logger;
+  /** Room for more bytes, of a store whose copies do not make way by themselves. */
+  readonly spareBytes?: (() => Promise<number>) | undefined;
 }
 
 /**
@@ -50,7 +52,9 @@ export function healthRoutes(parts: HealthParts): Router {
     ).filter((reason) => reason !== undefined);
     if (parts.isStopping()) reasons.push('the server is stopping');
     const isReady = reasons.length === 0;
-    const warnings = isReady ? [...(await refusal(parts.readOnly)), ...parts.warnings] : parts.warnings;
+    const warnings = isReady
+      ? [...(await refusal(parts.readOnly)), ...(await noRoom(parts)), ...parts.warnings]
+      : parts.warnings;
     if (!isReady) res.setHeader('Retry-After', '5');
     answer(res, isReady ? 200 : 503, {
       status: isReady ? 'ready' : 'unready',
@@ -80,6 +84,14 @@ export function metricsRoutes({ metrics, access }: { readonly metrics: Metrics; 
 async function refusal(mode: ReadOnlyMode): Promise<readonly string[]> {
   const state = await mode.state();
   return state.on ? [`writes are refused since ${isoTime(state.since)}: ${state.why}`] : [];
+}
+
+/** Builds go on meanwhile, so that nobody else would notice that nothing of them is kept. */
+async function noRoom({ spareBytes }: HealthParts): Promise<readonly string[]> {
+  if (spareBytes === undefined) return [];
+  const spare = await spareBytes().catch(() => undefined);
+  if (spare === undefined) return ['how much room there is cannot be told'];
+  return spare > 0 ? [] : ['there is no room: uploads are refused, and nothing that comes from upstreams is kept'];
 }
 
 function answer(res: Response, status: number, body: object): void {

@@ -114,7 +114,10 @@ test('with a full disk, what is stored is served, the rest passed on, and upload
   assert.equal(await upload(full, makeWheel({ name: 'kept', version: '2.0' })), 507);
   assert.equal((await full.get('/simple/kept/', json)).status, 200);
   assert.match(await (await full.get('/metrics')).text(), /^stormcellar_\w*not_stored\w* [1-9]/m);
-  assert.equal((await full.get('/readyz')).status, 200);
+  const ready = await full.get('/readyz');
+  const { warnings } = (await ready.json()) as { warnings?: readonly string[] };
+  const told = ['there is no room: uploads are refused, and nothing that comes from upstreams is kept'];
+  assert.deepEqual([ready.status, warnings], [200, told]);
   assert.equal(await full.stop(), 0);
   assert.match(full.output, /passed on without being kept/);
 });
