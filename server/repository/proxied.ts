@@ -43,6 +43,14 @@ const CLOCKS_DIFFER_MS = 60_000;
 // A file that the kept page does not list may have been uploaded since: the page is asked again, but not in a storm.
 const RECHECK_AFTER_MS = 10_000;
 
+/** A refresh that came to nothing. */
+interface Failure {
+  /** Milliseconds since 1970. */
+  readonly retryAt: number;
+  /** Of the kept page, which is served until then. */
+  readonly origin: Origin;
+}
+
 /** An upstream's projects: the fresh page or the stale one, files pulled through and kept. */
 export class Proxied implements Repository {
   readonly name: string;
@@ -52,7 +60,7 @@ export class Proxied implements Repository {
   readonly #files: ProxiedFiles;
   readonly #refreshes = new SingleFlight<ProjectName, void>();
   readonly #background = new Set<Promise<void>>();
-  readonly #retryAt = new LRUCache<ProjectName, number>({ max: 10_000 });
+  readonly #failures = new LRUCache<ProjectName, Failure>({ max: 10_000 });
 
   constructor(parts: ProxiedParts) {
     this.name = parts.upstream.name;
@@ -190,8 +198,8 @@ export class Proxied implements Repository {
     const { upstream, clock, hot } = this.#parts;
     const condition = upstream.health().state;
     if (condition === 'open') return { known, origin: { outcome: 'stale', detail: 'upstream-down' } };
-    if (clock.nowMs() < (this.#retryAt.get(name) ?? 0))
-      return { known, origin: { outcome: 'stale', detail: 'upstream-failed' } };
+    const failure = this.#failures.get(name);
+    if (failure !== undefined && clock.nowMs() < failure.retryAt) return { known, origin: failure.origin };
     const refreshing = this.#refreshInBackground(name, known);
     if (condition === 'slow') return { known, origin: { outcome: 'stale', detail: 'upstream-slow' } };
     const began = clock.nowMs();
@@ -211,7 +219,7 @@ export class Proxied implements Repository {
     }
     const passed = known.present ? undefined : this.#passing.fresh(name);
     if (passed !== undefined) return { known: passed, origin: { outcome: 'miss', detail: 'not-kept' } };
-    if (outcome === 'failed') return { known, origin: { outcome: 'stale', detail: 'upstream-failed' } };
+    if (outcome !== 'done') return { known, origin: outcome.origin };
     const now = await hot.projectState(this.name, name);
     if (now === undefined) return { known, origin: { outcome: 'stale' } };
     // What upstream says is not believed yet: the page is the one that was kept.
@@ -220,17 +228,20 @@ export class Proxied implements Repository {
   }
 
   /** Never rejects: a failure is said in the log, by the breaker and in `Cache-Status`. */
-  #refreshInBackground(name: ProjectName, known: ProjectState): Promise<'done' | 'failed'> {
+  #refreshInBackground(name: ProjectName, known: ProjectState): Promise<'done' | Failure> {
     const { log, clock } = this.#parts;
     const refreshing = this.#refresh(name, known).then(
       () => 'done' as const,
       (error: unknown) => {
-        this.#retryAt.set(name, clock.nowMs() + RETRY_AFTER_MS);
+        // In read-only mode it is not upstream that has failed.
+        const detail = cannotBeKept(error) ? 'not-kept' : 'upstream-failed';
+        const failure: Failure = { retryAt: clock.nowMs() + RETRY_AFTER_MS, origin: { outcome: 'stale', detail } };
+        this.#failures.set(name, failure);
         log.warn(
           { upstream: this.name, project: name, err: error },
           'a page could not be refreshed; the kept one is served',
         );
-        return 'failed' as const;
+        return failure;
       },
     );
     const owned = refreshing.then(() => {

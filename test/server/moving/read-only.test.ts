@@ -163,6 +163,24 @@ describe('a read-only server', () => {
     assert.equal((await app.get(`/offline/simple/fresh/${wheel.filename}`)).status, 404);
   });
 
+  it('serves a kept page that is due, and does not say that upstream has failed', async (t) => {
+    const upstream = await fakeUpstream(t);
+    upstream.project('demo').add(makeWheel({ name: 'demo', version: '1.0' }));
+    const clock = new FakeClock();
+    const app = await testApp(t, { upstream: upstream.url, clock });
+    assert.equal((await app.get('/simple/demo/')).status, 200);
+    await app.admin('/admin/read-only', { method: 'POST', body: '{"on":true}' });
+    await clock.advance(3_600_000);
+    for (const _ of ['asks upstream', 'does not ask again at once']) {
+      const page = await app.get('/simple/demo/');
+      assert.deepEqual(
+        [page.status, page.headers.get('cache-status')],
+        [200, 'stormcellar; fwd=stale; detail=not-kept'],
+      );
+    }
+    assert.equal(upstream.requests('/simple/demo/'), 2);
+  });
+
   it('passes on projects that nobody had asked for, page, metadata and file, and keeps them when it may again', async (t) => {
     const upstream = await fakeUpstream(t);
     const wheel = makeWheel({ name: 'fresh', version: '1.0' });
