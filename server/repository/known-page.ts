@@ -73,6 +73,33 @@ export function mergePage(
   };
 }
 
+/**
+ * The page to keep after a fallback of the upstream answered. It may be behind, lack files, and tell less of them than the first address: it
+ * adds files, and may yank and quarantine; nothing else that is known changes by it.
+ */
+export function addFromFallback(before: KnownPage, answer: ProjectDetail, now: number): Merged {
+  const fresh = seenBy(now, answer, before);
+  const there = new Map(fresh.files.map((file) => [file.filename, file]));
+  const files = before.files.map((file): KnownFile => {
+    const yanked = file.yanked ?? there.get(file.filename)?.yanked;
+    there.delete(file.filename);
+    return yanked === undefined ? file : { ...file, yanked };
+  });
+  const added = [...there.values()];
+  const named = [...new Set([...before.versions, ...fresh.versions])];
+  const missing = files.flatMap((file) => (file.missingSince === undefined ? [] : [file.missingSince]));
+  const { statusReason } = fresh;
+  const page: KnownPage = {
+    ...before,
+    ...(fresh.status === 'quarantined'
+      ? { status: fresh.status, ...(statusReason === undefined ? {} : { statusReason }) }
+      : {}),
+    versions: added.length === 0 ? named : allVersions(before.name, named, added),
+    files: [...files, ...added],
+  };
+  return { page, suspectSince: missing.length === 0 ? undefined : Math.min(...missing), empty: false };
+}
+
 /** What is known without files: who has no page says nothing else of the project. */
 function emptied(name: ProjectName, before: KnownPage | undefined): ProjectDetail {
   return { ...before, name, versions: [], files: [] };

@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { type KnownPage, mergePage } from './known-page.ts';
+import { addFromFallback, type KnownPage, mergePage } from './known-page.ts';
 import type { KnownPages } from './known-pages.ts';
 import { parseUpstreamPage } from './parse-page.ts';
 import { cannotBeKept, type PassingPages } from './passing-pages.ts';
@@ -68,7 +68,8 @@ export async function refreshPage(
     return;
   }
   const detail = await parseUpstreamPage(name, page, parts);
-  await rememberOrPass(parts, detail, { known, etag: page.etag, serial: page.lastSerial, finish });
+  const { etag, lastSerial: serial, isFallback = false } = page;
+  await rememberOrPass(parts, detail, { known, etag, serial, isFallback, finish });
 }
 
 /** Throws also when the answer passes: nothing was remembered. */
@@ -95,6 +96,7 @@ async function remember(
   more: {
     readonly etag?: string | undefined;
     readonly serial?: number | undefined;
+    readonly isFallback?: boolean;
     readonly finish: Turn['finish'] | undefined;
   },
 ): Promise<void> {
@@ -105,19 +107,20 @@ async function remember(
     const before = yield* findProjectState(upstream.name, name);
     const text = before?.present === true ? yield* findUpstreamPage(upstream.name, name) : undefined;
     const known = text === undefined ? undefined : (JSON.parse(text) as KnownPage);
-    const keptSerial = more.serial === undefined ? undefined : yield* findSerial(upstream.name, name);
+    const keptSerial =
+      more.serial === undefined && !more.isFallback ? undefined : yield* findSerial(upstream.name, name);
     const isOlder = keptSerial !== undefined && Number(more.serial) < keptSerial;
     const heldSince = before?.suspectSince ?? now;
     // An edge that is behind: it must not take back a yank or a quarantine. If it stays so, somebody has changed the upstream.
-    const isHeld = known !== undefined && isOlder && now - heldSince < parts.confirmForMs;
+    const isHeld = known !== undefined && isOlder && !more.isFallback && now - heldSince < parts.confirmForMs;
     const stored = known === undefined ? [] : (yield* findHoldings(upstream.name, name)).files.keys();
+    // What has vanished is for the first address to confirm.
+    const isJudged = !more.isFallback;
     const merged = isHeld
       ? { page: known, suspectSince: heldSince, empty: false }
-      : mergePage(known, answer, {
-          now,
-          confirmForMs: parts.confirmForMs,
-          stored: new Set(stored),
-        });
+      : known !== undefined && more.isFallback && !('absent' in answer)
+        ? addFromFallback(known, answer, now)
+        : mergePage(known, answer, { now, confirmForMs: parts.confirmForMs, stored: new Set(stored) });
     const body = JSON.stringify(merged.page);
     const isSame = before?.present === !merged.empty && (merged.empty || body === text);
     const revision = yield* rememberPage({
@@ -127,10 +130,15 @@ async function remember(
       status: merged.page.status,
       statusReason: merged.page.statusReason,
       etag: more.etag,
-      serial: isHeld ? keptSerial : more.serial,
+      serial: isHeld || (known !== undefined && more.isFallback) ? keptSerial : more.serial,
       checkedAt: now,
       freshUntil:
-        now + freshFor(parts, merged.empty, merged.suspectSince === undefined ? undefined : now - merged.suspectSince),
+        now +
+        freshFor(
+          parts,
+          merged.empty,
+          isJudged && merged.suspectSince !== undefined ? now - merged.suspectSince : undefined,
+        ),
       suspectSince: merged.suspectSince,
       ...(isSame ? {} : { body }),
     });

@@ -164,7 +164,10 @@ export class HttpUpstream implements Upstream {
       // What is left is shared out, so that a fallback has its turn when the first address hangs.
       const ms = (until - clock.nowMs()) / (usable.length - index);
       try {
-        return this.#own(address, await address.page(name, { ms, etag: this.#etagFor(address, options.etag) }));
+        const answer = await address.page(name, { ms, etag: this.#etagFor(address, options.etag) });
+        if (address === this.#addresses[0]) return answer;
+        if (answer !== 'absent') return this.#ofFallback(address, answer);
+        failure ??= new UpstreamError('unreachable', this.#addresses[0]?.lastError ?? 'it is down');
       } catch (error) {
         failure ??= upstreamErrorOf(error);
       }
@@ -252,10 +255,10 @@ export class HttpUpstream implements Upstream {
   }
 
   /** Validators of a fallback mean nothing to another address: they carry where they came from. */
-  #own<A>(address: IndexAddress, answer: A): A {
-    if (typeof answer !== 'object' || answer === null || !('etag' in answer)) return answer;
-    const mark = this.#markOf(address);
-    return mark === '' ? answer : { ...answer, etag: `${mark}${String(answer.etag)}` };
+  #ofFallback(address: IndexAddress, answer: UpstreamPage | 'not-modified'): UpstreamPage | 'not-modified' {
+    if (answer === 'not-modified') return answer;
+    const etag = answer.etag === undefined ? {} : { etag: `${this.#markOf(address)}${answer.etag}` };
+    return { ...answer, ...etag, isFallback: true };
   }
 
   #etagFor(address: IndexAddress, etag: string | undefined): string | undefined {

@@ -7,6 +7,8 @@ export interface UpstreamPage {
   readonly etag?: string;
   /** `X-PyPI-Last-Serial`, when it is a number. */
   readonly lastSerial?: number;
+  /** From a fallback, while the first address does not answer: it may be behind, and lack what the first has. */
+  readonly isFallback?: true;
   /** Without parameters, lower case. */
   readonly contentType: string;
   /** The final address after redirects: what relative links are relative to. */
@@ -78,7 +80,7 @@ export interface Upstream {
   readonly name: string;
   /**
    * The project page, within `withinMs` when that is sooner than the upstream's own timeout; `'not-modified'` when `etag` still
-   * holds; `'absent'` when upstream says 404 or 410.
+   * holds; `'absent'` when upstream says 404 or 410. What a fallback lacks the first address may have: then it throws.
    * Throws `upstream-unavailable` (refused, reset, DNS, TLS, 403, 429, 5xx, redirect loop, not an index page) and
    * `upstream-timeout`, both with `retryAfter`; at once while the breaker is open.
    */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DistributionFile, ProjectDetail } from '../../../server/model/distribution-file.ts';
 import { parseProjectName } from '../../../server/model/project-name.ts';
-import { type KnownPage, mergePage } from '../../../server/repository/known-page.ts';
+import { addFromFallback, type KnownPage, mergePage } from '../../../server/repository/known-page.ts';
 
 const name = parseProjectName('demo');
 const HOUR = 3_600_000;
@@ -87,4 +87,30 @@ test('a quarantine counts at once and loses no file for the day it ends', () => 
   assert.deepEqual(names(quarantined.page), ['1', '2']);
   const after = mergePage(quarantined.page, { ...page('1', '2'), status: 'active' }, judge(20));
   assert.equal(after.page.status, 'active');
+});
+
+test('a fallback adds files, yanks and quarantines, and changes nothing else', () => {
+  const one = { ...file('1'), uploadTime: '2026-01-01T00:00:00Z', yanked: 'broken' };
+  const said = { status: 'deprecated', statusReason: 'use other' } as const;
+  const whole = mergePage(undefined, { ...page('1', '2'), ...said, files: [one, file('2')] }, judge(0)).page;
+  const before = mergePage(whole, { ...page('2'), ...said }, judge(10)).page;
+  const answer = { ...page('2', '3'), files: [{ ...file('2'), yanked: true as const, hashes: {} }, file('3')] };
+  const { page: kept, suspectSince, empty } = addFromFallback(before, answer, 10 + 2 * HOUR);
+  assert.deepEqual(
+    kept.files.slice(0, 2).toSorted((a, b) => (a.filename < b.filename ? -1 : 1)),
+    [
+      { ...one, missingSince: 10 },
+      { ...file('2'), seenAt: 0, yanked: true },
+    ],
+  );
+  assert.equal(kept.files[2]?.filename, file('3').filename);
+  assert.deepEqual(kept.versions, ['2', '1', '3']);
+  assert.deepEqual([kept.status, kept.statusReason, suspectSince, empty], ['deprecated', 'use other', 10, false]);
+  const shut = addFromFallback(before, { ...page(), status: 'quarantined', statusReason: 'malware' }, 10);
+  assert.deepEqual([shut.page.status, shut.page.statusReason], ['quarantined', 'malware']);
+  assert.equal(
+    addFromFallback(shut.page, page('1'), 20).page.status,
+    'quarantined',
+    'which only the first address ends',
+  );
 });

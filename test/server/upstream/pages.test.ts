@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseProjectName } from '../../../server/model/project-name.ts';
 import { emptyPage, errorPage, garbageJson, type Order, signInPage } from '../../support/fake-orders.ts';
 import { fakeUpstream } from '../../support/fake-upstream.ts';
 import { makeWheel } from '../../support/wheel.ts';
@@ -199,6 +200,9 @@ test('a fallback is asked when the first address fails, and its validators stay 
   const page = await upstream.page(DEMO);
   assert.ok(typeof page === 'object');
   assert.equal(page.url.origin, new URL(second.url).origin);
+  assert.equal(page.isFallback, true);
+  const lacking = upstream.page(parseProjectName('other'));
+  await assert.rejects(lacking, problem('upstream-unavailable', /answered 502/), 'the first may have it');
   assert.equal(await upstream.page(DEMO, { etag: page.etag ?? '' }), 'not-modified');
   up.order('*');
   await upstream.page(DEMO, { etag: page.etag ?? '' });
