@@ -1,8 +1,9 @@
 import type { z } from 'zod';
+import { isObject } from '../model/json.ts';
 import { type Complaint, complaintsOf, pathText } from './complaints.ts';
 import { completed } from './complete.ts';
 import { crossChecks } from './cross-checks.ts';
-import { isObject, valueAt } from './keys.ts';
+import { valueAt } from './keys.ts';
 import { configSchema } from './schema.ts';
 
 type Settings = z.output<typeof configSchema>;

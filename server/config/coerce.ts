@@ -1,4 +1,5 @@
-import { isObject, type KeyNode, typesOf } from './keys.ts';
+import { isObject } from '../model/json.ts';
+import { type KeyNode, typesOf } from './keys.ts';
 
 /**
  * A text from the environment or a file as the value that `node` takes: a number, `true`, `false`, nothing for `null`, a

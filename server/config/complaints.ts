@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { chosen, isObject, type KeyNode, nodeAt, typesOf, valueAt } from './keys.ts';
+import { isObject } from '../model/json.ts';
+import { chosen, type KeyNode, nodeAt, typesOf, valueAt } from './keys.ts';
 
 /** One thing that is wrong with the configuration. */
 export interface Complaint {

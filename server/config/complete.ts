@@ -1,4 +1,4 @@
-import { isObject } from './keys.ts';
+import { isObject } from '../model/json.ts';
 
 type Raw = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { isObject } from '../model/json.ts';
 import { type Complaint, pathText } from './complaints.ts';
-import { isObject, valueAt } from './keys.ts';
+import { valueAt } from './keys.ts';
 
 /** The files of certificates that are named and cannot be read, in what was written, whatever else is wrong with it. */
 export async function fileChecks(raw: Readonly<Record<string, unknown>>): Promise<Complaint[]> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isObject } from '../model/json.ts';
 import { configSchema } from './schema.ts';
 
 /** What stands at one place of the configuration, as JSON Schema with the words of `schema.ts`. */
@@ -71,8 +72,4 @@ export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
     value = Reflect.get(value, step);
   }
   return value;
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { isObject } from '../model/json.ts';
 import { checkSettings } from './check.ts';
 import { type Complaint, ConfigError, pathText } from './complaints.ts';
 import { fileChecks } from './file-checks.ts';
-import { isObject } from './keys.ts';
 import { applyEnvironment } from './overrides.ts';
 import { type Environment, resolveReferences } from './references.ts';
 import type { Config } from './schema.ts';

@@ -1,6 +1,7 @@
+import { isObject } from '../model/json.ts';
 import { coerce, isScalar } from './coerce.ts';
 import { type Complaint, fold, pathText } from './complaints.ts';
-import { chosen, entryNode, isObject, type KeyNode, rootNode, typesOf, valueAt } from './keys.ts';
+import { chosen, entryNode, type KeyNode, rootNode, typesOf, valueAt } from './keys.ts';
 import type { Environment } from './references.ts';
 
 const PREFIX = 'STORMCELLAR_';

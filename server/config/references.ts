@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { isObject } from '../model/json.ts';
 import { coerce, reference } from './coerce.ts';
 import { type Complaint, pathText } from './complaints.ts';
-import { isObject, nodeAt } from './keys.ts';
+import { nodeAt } from './keys.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

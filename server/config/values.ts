@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { percentDecoded } from '../model/address-path.ts';
 
 /** An address with its credentials taken out, so that it can be logged and shown. */
 export interface IndexAddress {
@@ -15,22 +16,15 @@ export function parseIndexAddress(text: string): IndexAddress | undefined {
   const url = new URL(text);
   if (!['http:', 'https:'].includes(url.protocol) || url.hostname === '') return undefined;
   if (url.search !== '' || url.hash !== '') return undefined;
-  const username = decode(url.username);
-  const password = decode(url.password);
+  const username = percentDecoded(url.username);
+  const password = percentDecoded(url.password);
+  // A stray % is a typing mistake, and is reported as one.
   if (username === undefined || password === undefined) return undefined;
   url.username = '';
   url.password = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';
   const known = username !== '' || password !== '';
   return { url: url.href, username: known ? username : null, password: known ? password : null };
-}
-
-function decode(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined; // a stray % is a typing mistake, and is reported as one
-  }
 }
 
 const expectedUrl = 'an http(s) address such as "https://index.example/simple/"';

@@ -1,3 +1,4 @@
+import { percentDecoded } from '../model/address-path.ts';
 import { Problem } from '../problem.ts';
 import type { View } from '../repository/repository.ts';
 
@@ -67,12 +68,8 @@ function isDay(date: string): boolean {
 }
 
 function decodeSegment(segment: string): string {
-  let text: string;
-  try {
-    text = decodeURIComponent(segment);
-  } catch (error) {
-    throw new Problem('malformed-request', 'The address is not validly percent-encoded.', { cause: error });
-  }
+  const text = percentDecoded(segment);
+  if (text === undefined) throw new Problem('malformed-request', 'The address is not validly percent-encoded.');
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   if (text === '.' || text === '..' || /[/\\\u0000-\u001f\u007f]/.test(text)) {
     throw new Problem('malformed-request', 'The address holds a character or a step that no name here has.');

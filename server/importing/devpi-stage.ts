@@ -1,12 +1,12 @@
 import { type Digest, parseDigest } from '../../storage/digest.ts';
+import { percentDecoded } from '../model/address-path.ts';
 import { safeFilename } from '../model/filename.ts';
+import { isObject, type JsonObject, readJson } from '../model/json.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { PageFormatError } from '../simple/page-format-error.ts';
 import { normaliseUploadTime } from '../simple/upload-time.ts';
 import { type OfferedFile, type ReadDocument, readable } from './offered-file.ts';
-
-type Json = Readonly<Record<string, unknown>>;
 
 /**
  * One index ("stage") of a devpi server, by its own JSON: which files are its own and not those of its bases, and when each was uploaded.
@@ -47,22 +47,23 @@ export class DevpiStage {
   }
 
   /** `result` of its answer. */
-  async #result(path: string): Promise<Json> {
+  async #result(path: string): Promise<JsonObject> {
     // Without the slash at the end: with one devpi answers for people.
     const address = new URL(path === '' ? this.#root.pathname.slice(0, -1) : path, this.#root);
     const { body } = await this.#document(address, 'application/json');
     return readable(this.#root, () => {
-      const answer = parsed(body);
+      const answer = readJson(body);
+      if (answer === undefined) throw new PageFormatError('it is not JSON');
       if (!isObject(answer) || !isObject(answer.result)) throw new PageFormatError('it is no index of devpi');
       return answer.result;
     });
   }
 
-  #offered(link: Json): readonly OfferedFile[] {
+  #offered(link: JsonObject): readonly OfferedFile[] {
     if (link.rel !== 'releasefile' || typeof link.href !== 'string') return [];
     const url = this.#addressOf(link.href);
-    const filename =
-      url === undefined ? undefined : safeFilename(decoded(url.pathname.slice(url.pathname.lastIndexOf('/') + 1)));
+    const segment = url?.pathname.slice(url.pathname.lastIndexOf('/') + 1) ?? '';
+    const filename = safeFilename(percentDecoded(segment) ?? segment);
     if (url === undefined || filename === undefined) return [];
     const sha256 = sha256Of(link);
     const uploadTime = uploadTimeOf(link.log);
@@ -85,12 +86,12 @@ export class DevpiStage {
   }
 }
 
-function linksOf(version: unknown): readonly Json[] {
+function linksOf(version: unknown): readonly JsonObject[] {
   const links = isObject(version) ? version['+links'] : undefined;
   return Array.isArray(links) ? links.filter(isObject) : [];
 }
 
-function sha256Of({ hashes, hash_spec: spec }: Json): Digest | undefined {
+function sha256Of({ hashes, hash_spec: spec }: JsonObject): Digest | undefined {
   const text = isObject(hashes) ? hashes.sha256 : undefined;
   const told = typeof text === 'string' ? text : /^sha256=(.+)$/.exec(String(spec))?.[1];
   return told !== undefined && /^[0-9a-f]{64}$/i.test(told) ? parseDigest(told.toLowerCase()) : undefined;
@@ -106,25 +107,4 @@ function uploadTimeOf(log: unknown): string | undefined {
     return normaliseUploadTime(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
   }
   return undefined;
-}
-
-function parsed(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch (error) {
-    throw new PageFormatError('it is not JSON', { cause: error });
-  }
-}
-
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch (error) {
-    if (error instanceof URIError) return segment;
-    throw error;
-  }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { lastSegment } from '../model/address-path.ts';
 import { parseSdistFilename, parseWheelFilename } from '../model/filename.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import type { LockSource, NewSource } from './lock.ts';
@@ -96,19 +97,13 @@ function vcsSource(system: string, address: string): Extract<LockSource, { kind:
   };
 }
 
-/** The last part of an address's path, decoded; `undefined` when there is none. */
-export function lastSegment(url: URL): string | undefined {
-  const segment = url.pathname.slice(url.pathname.lastIndexOf('/') + 1);
-  try {
-    return segment === '' ? undefined : decodeURIComponent(segment);
-  } catch (error) {
-    if (error instanceof URIError) return undefined;
-    throw error;
-  }
+/** The name of the file that an address leads to; `undefined` when its path ends in none. */
+export function filenameAt(url: URL): string | undefined {
+  return lastSegment(url.pathname) || undefined;
 }
 
 function nameOf(url: URL): { project?: ProjectName; version?: string } {
-  const filename = lastSegment(url) ?? '';
+  const filename = filenameAt(url) ?? '';
   const parsed = parseWheelFilename(filename) ?? parseSdistFilename(filename);
   return parsed === undefined ? {} : { project: parsed.project, version: parsed.version };
 }

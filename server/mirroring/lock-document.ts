@@ -1,6 +1,6 @@
 import { parse, TomlError } from 'smol-toml';
 import { type ProjectName, projectName } from '../model/project-name.ts';
-import { lastSegment } from './direct-url.ts';
+import { filenameAt } from './direct-url.ts';
 import { type LockFault, type LockFile, lockProblem, shown } from './lock.ts';
 
 type Table = Readonly<Record<string, unknown>>;
@@ -165,7 +165,7 @@ function isTable(value: unknown): value is Table {
 /** The file that an address leads to, by its last part. */
 export function fileAt(url: string, more: Omit<LockFile, 'url' | 'filename'> = {}): LockFile {
   const parsed = URL.parse(url);
-  const filename = parsed === null ? undefined : lastSegment(parsed);
+  const filename = parsed === null ? undefined : filenameAt(parsed);
   return { ...(filename === undefined ? {} : { filename }), url, ...more };
 }
 

@@ -1,3 +1,4 @@
+import { percentDecoded } from '../model/address-path.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import type { LockEntry } from './lock.ts';
 
@@ -70,16 +71,7 @@ function spelt(text: string): string {
 /** Project and file name of an address of ours, `…/sources/{project}/{filename}`, whatever the host. */
 export function keptAddress(text: string): { readonly project: ProjectName; readonly filename: string } | undefined {
   const match = /^\/(?:.*\/)?sources\/([^/]+)\/([^/]+)$/.exec(URL.parse(text)?.pathname ?? '');
-  const project = projectName(decoded(match?.[1]) ?? '');
-  const filename = decoded(match?.[2]);
+  const project = projectName(percentDecoded(match?.[1] ?? '') ?? '');
+  const filename = percentDecoded(match?.[2] ?? '');
   return project === undefined || filename === undefined ? undefined : { project, filename };
-}
-
-function decoded(text: string | undefined): string | undefined {
-  try {
-    return text === undefined ? undefined : decodeURIComponent(text);
-  } catch (error) {
-    if (error instanceof URIError) return undefined;
-    throw error;
-  }
 }

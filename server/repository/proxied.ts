@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { listProjectNames, type ProjectState } from '../catalog/project-state.ts';
 import { findHoldings } from '../catalog/stored-files.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
+import { isObject, readJson } from '../model/json.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { SingleFlight } from '../upstream/single-flight.ts';
@@ -130,7 +131,7 @@ export class Proxied implements Repository {
       accept: 'application/vnd.pypi.integrity.v1+json, application/json;q=0.5',
       maxBytes: 16 * 1024 * 1024,
     });
-    if (isJson(document.body)) return document;
+    if (isObject(readJson(document.body))) return document;
     throw new Problem('upstream-unavailable', 'The upstream did not answer with a provenance object.', {
       retryAfter: 30,
     });
@@ -304,16 +305,6 @@ export class Proxied implements Repository {
 }
 
 /** A sign-in page is none. */
-function isJson(body: Buffer): boolean {
-  try {
-    const value: unknown = JSON.parse(body.toString());
-    return typeof value === 'object' && value !== null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return false;
-    throw error;
-  }
-}
-
 function isPassing(known: ProjectState): boolean {
   return known.revision < 0;
 }

@@ -1,4 +1,5 @@
 import { Parser } from 'htmlparser2';
+import { lastSegment } from '../model/address-path.ts';
 import { type DistributionFile, PROJECT_STATUSES, type ProjectStatus } from '../model/distribution-file.ts';
 import { distributionOf } from '../model/filename.ts';
 import { PageFormatError } from './page-format-error.ts';
@@ -102,7 +103,7 @@ function filenameOf(
   label: string,
   { source, isMarked }: { source: PageSource; isMarked: boolean },
 ): string | undefined {
-  const last = decode(path.slice(path.lastIndexOf('/') + 1));
+  const last = lastSegment(path);
   if (last !== undefined && isDistribution(last, source)) return last;
   if (last !== label && isDistribution(label, source)) return label;
   // Kinds of files that are not known yet: only on a page that says what it is.
@@ -111,16 +112,6 @@ function filenameOf(
 
 function isDistribution(filename: string, source: PageSource): boolean {
   return filename.length <= 512 && distributionOf(filename, source.name).packagetype !== 'other';
-}
-
-function decode(segment: string): string | undefined {
-  if (!segment.includes('%')) return segment;
-  try {
-    return decodeURIComponent(segment);
-  } catch (error) {
-    if (error instanceof URIError) return undefined;
-    throw error;
-  }
 }
 
 function rawFile(attributes: Attributes) {

@@ -1,9 +1,8 @@
 import { type DistributionFile, PROJECT_STATUSES, type ProjectStatus } from '../model/distribution-file.ts';
+import { isObject, type JsonObject, readJson } from '../model/json.ts';
 import { PageFormatError } from './page-format-error.ts';
 import { allVersions, checkApiVersion, type PageSource, type ParsedPage, uniqueFiles } from './parsed-page.ts';
 import { readFile } from './read-file.ts';
-
-type Json = Readonly<Record<string, unknown>>;
 
 const PAGE_KEYS = new Set(['meta', 'name', 'versions', 'files', 'project-status', 'alternate-locations']);
 const FILE_KEYS = new Set([
@@ -44,13 +43,9 @@ export function parseJsonPage(body: Buffer, source: PageSource, json?: unknown):
   };
 }
 
-function readPage(body: Buffer): Json {
-  let page: unknown;
-  try {
-    page = JSON.parse(body.toString('utf8').replace(/^\ufeff/, ''));
-  } catch (error) {
-    throw new PageFormatError('it is not JSON', { cause: error });
-  }
+function readPage(body: Buffer): JsonObject {
+  const page = readJson(body);
+  if (page === undefined) throw new PageFormatError('it is not JSON');
   if (!isObject(page)) throw new PageFormatError('it is not an object');
   return page;
 }
@@ -77,7 +72,7 @@ function fileOf(entry: unknown, base: URL): DistributionFile | undefined {
 }
 
 /** Names that begin with `_` are private to the index that sent them. */
-function unknownKeys(object: Json, known: ReadonlySet<string>): Json | undefined {
+function unknownKeys(object: JsonObject, known: ReadonlySet<string>): JsonObject | undefined {
   let extra: Record<string, unknown> | undefined;
   for (const key of Object.keys(object)) {
     if (known.has(key) || key.startsWith('_')) continue;
@@ -93,13 +88,9 @@ function listedVersions(versions: unknown): readonly string[] {
 }
 
 function statusOf(value: unknown): { status?: ProjectStatus; statusReason?: string } {
-  const marker: Json = isObject(value) ? value : { status: value };
+  const marker: JsonObject = isObject(value) ? value : { status: value };
   const status = PROJECT_STATUSES.find((known) => known === marker.status);
   if (status === undefined) return {};
   const { reason } = marker;
   return typeof reason === 'string' && reason !== '' ? { status, statusReason: reason.slice(0, 4096) } : { status };
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

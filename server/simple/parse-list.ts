@@ -1,4 +1,5 @@
 import { Parser } from 'htmlparser2';
+import { isObject, readJson } from '../model/json.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import { PageFormatError } from './page-format-error.ts';
 
@@ -20,18 +21,11 @@ export function parseProjectList(contentType: string, body: Buffer): readonly Pr
 }
 
 function namesInJson(body: Buffer): readonly string[] {
-  let list: unknown;
-  try {
-    list = JSON.parse(body.toString('utf8').replace(/^\ufeff/, ''));
-  } catch (error) {
-    throw new PageFormatError('it is not JSON', { cause: error });
-  }
-  const projects = typeof list === 'object' && list !== null && 'projects' in list ? list.projects : undefined;
-  if (!Array.isArray(projects)) throw new PageFormatError('it has no list of projects');
-  return projects.flatMap((entry: unknown) =>
-    typeof entry === 'object' && entry !== null && 'name' in entry && typeof entry.name === 'string'
-      ? [entry.name]
-      : [],
+  const list = readJson(body);
+  if (list === undefined) throw new PageFormatError('it is not JSON');
+  if (!isObject(list) || !Array.isArray(list.projects)) throw new PageFormatError('it has no list of projects');
+  return list.projects.flatMap((entry: unknown) =>
+    isObject(entry) && typeof entry.name === 'string' ? [entry.name] : [],
   );
 }
 

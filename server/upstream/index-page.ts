@@ -1,5 +1,7 @@
 import type { Digest } from '../../storage/digest.ts';
+import { lastSegment } from '../model/address-path.ts';
 import { distributionOf } from '../model/filename.ts';
+import { isObject, readJson } from '../model/json.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import { UpstreamError } from './errors.ts';
 import type { UpstreamPage } from './upstream.ts';
@@ -29,9 +31,10 @@ export function checkIndexPage(name: ProjectName, page: UpstreamPage): unknown {
 }
 
 function checkJson(name: ProjectName, body: Buffer): unknown {
-  const page = parseJson(body);
-  if (!Array.isArray(page?.files)) throw new UpstreamError('answer', 'it did not answer with an index page');
-  const version = isRecord(page.meta) ? page.meta['api-version'] : undefined;
+  const page = readJson(body);
+  if (!isObject(page) || !Array.isArray(page.files))
+    throw new UpstreamError('answer', 'it did not answer with an index page');
+  const version = isObject(page.meta) ? page.meta['api-version'] : undefined;
   // Clients must not read a later major version (PEP 629).
   if (typeof version === 'string' && !/^1(?:\.|$)/.test(version)) {
     throw new UpstreamError('answer', 'it speaks a later version of the simple API');
@@ -46,7 +49,7 @@ function checkHtml(name: ProjectName, text: string): void {
   if (/<meta[^>]{0,200}pypi:repository-version/i.test(text)) return;
   if (/<(?:title|h1)[^>]{0,200}>\s{0,200}(?:links for|simple index|index of)\b/i.test(text)) return;
   for (const href of hrefsOf(text)) {
-    const filename = lastSegment(href);
+    const filename = lastSegment(href.split(/[?#]/, 1)[0] ?? '');
     if (filename !== undefined && isDistributionOf(name, filename)) return;
   }
   throw new UpstreamError('answer', 'it did not answer with an index page');
@@ -83,12 +86,12 @@ export function findByDigest(page: UpstreamPage, filename: string, sha256: Diges
 }
 
 function* inJson(page: UpstreamPage, isMetadata: boolean, sha256: Digest): Generator<URL | undefined> {
-  const files = parseJson(page.body)?.files;
-  if (!Array.isArray(files)) return;
-  for (const file of files) {
-    if (!isRecord(file) || typeof file.url !== 'string') continue;
+  const said = readJson(page.body);
+  if (!isObject(said) || !Array.isArray(said.files)) return;
+  for (const file of said.files) {
+    if (!isObject(file) || typeof file.url !== 'string') continue;
     const hashes = isMetadata ? (file['core-metadata'] ?? file['dist-info-metadata']) : file.hashes;
-    if (isRecord(hashes) && String(hashes.sha256).toLowerCase() === sha256)
+    if (isObject(hashes) && String(hashes.sha256).toLowerCase() === sha256)
       yield URL.parse(file.url, page.url.href) ?? undefined;
   }
 }
@@ -123,29 +126,4 @@ function* linksOf(text: string): Generator<{ readonly href: string; readonly res
 
 function unescapeHtml(text: string): string {
   return text.replaceAll('&quot;', '"').replaceAll('&#x27;', "'").replaceAll('&amp;', '&');
-}
-
-/** The last part of a path, decoded once. */
-function lastSegment(href: string): string | undefined {
-  const path = href.split(/[?#]/, 1)[0] ?? '';
-  try {
-    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1));
-  } catch (error) {
-    if (error instanceof URIError) return undefined;
-    throw error;
-  }
-}
-
-function parseJson(body: Buffer): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(body.toString().replace(/^\ufeff/, ''));
-    return isRecord(value) ? value : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

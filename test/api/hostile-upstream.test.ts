@@ -307,7 +307,10 @@ test('a sign-in page is neither core metadata nor provenance, whatever was annou
     return await answer.text();
   };
   assert.equal(await metadataOf(wheel.filename), String(wheel.metadata), 'out of the wheel');
-  assert.equal((await app.get(`/integrity/demo/1.0/${wheel.filename}/provenance`)).status, 502);
+  const provenance = `/integrity/demo/1.0/${wheel.filename}/provenance`;
+  assert.equal((await app.get(provenance)).status, 502);
+  up.order('/integrity/*', { body: '[]', contentType: 'application/json' });
+  assert.equal((await app.get(provenance)).status, 502, 'a list is no object');
   const cut = String(other.metadata).replace(/\n\n.*/s, '\n');
   up.order(`/files/${other.filename}.metadata`, { body: cut });
   assert.equal(await metadataOf(other.filename), cut, 'it cannot be told yet');

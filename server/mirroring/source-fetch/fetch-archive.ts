@@ -6,7 +6,7 @@ import { DigestMismatchError, SpoolLimitError } from '../../../storage/errors.ts
 import { Spool } from '../../../storage/spool.ts';
 import { Problem } from '../../problem.ts';
 import { drop } from '../../upstream/body.ts';
-import { lastSegment } from '../direct-url.ts';
+import { filenameAt } from '../direct-url.ts';
 import { shown } from '../lock.ts';
 import type { SourceWeb } from './source-web.ts';
 
@@ -133,7 +133,7 @@ function named(url: URL, head: Buffer): string | undefined {
   const kind = KINDS.find(([bytes]) => first.startsWith(bytes));
   if (kind === undefined) return undefined;
   const [, suffix, names] = kind;
-  const last = lastSegment(url) ?? 'archive';
+  const last = filenameAt(url) ?? 'archive';
   return names.test(last) ? last : `${last}${suffix}`;
 }
 
