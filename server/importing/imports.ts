@@ -5,17 +5,18 @@ import type { Actor } from '../model/access.ts';
 import type { IndexImport, JobReporter } from '../model/job.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
+import { type Credentials, credentialsIn, withoutCredentials } from '../upstream/credentials.ts';
 import { ImportGuard } from './import-guard.ts';
 import type { ImportSummary } from './import-report.ts';
 import { ImportRun, type ImportRunParts } from './import-run.ts';
-import { openSourceIndex, type SourceIndexParts, type SourceLogin } from './source-index.ts';
+import { openSourceIndex, type SourceIndexParts } from './source-index.ts';
 
 /** An index that somebody wants to move in. */
 export interface ImportOrder {
   readonly from: IndexImport['from'];
   /** May carry user and password. */
   readonly url: URL;
-  readonly login?: SourceLogin;
+  readonly login?: Credentials;
   readonly repository: string;
   /** Only these; empty: all. */
   readonly projects: readonly string[];
@@ -36,10 +37,8 @@ export class Imports {
   async order(order: ImportOrder, actor: Actor): Promise<string> {
     const { from, repository } = order;
     const { catalog, clock, allowHosts } = this.#parts;
-    const url = new URL(order.url);
-    const login = order.login ?? loginOf(url);
-    [url.username, url.password, url.search, url.hash] = ['', '', '', ''];
-    if (!url.pathname.endsWith('/')) url.pathname += '/';
+    const url = withoutCredentials(order.url);
+    const login = order.login ?? loginOf(order.url);
     try {
       await new ImportGuard(url, allowHosts).check(url);
     } catch (error) {
@@ -60,7 +59,7 @@ export class Imports {
     secret: string | undefined,
     { job, actor }: { readonly job: JobReporter; readonly actor: Actor },
   ): Promise<ImportSummary> {
-    const login = secret === undefined ? undefined : (JSON.parse(secret) as SourceLogin);
+    const login = secret === undefined ? undefined : (JSON.parse(secret) as Credentials);
     const source = await openSourceIndex(input, login, this.#parts);
     try {
       const run = new ImportRun(this.#parts, source, { repository: input.repository, actor });
@@ -80,12 +79,7 @@ function namesOf(texts: readonly string[]): readonly ProjectName[] {
   });
 }
 
-function loginOf({ username, password }: URL): SourceLogin | undefined {
-  if (username === '' && password === '') return undefined;
-  return { username: decoded(username), password: decoded(password) };
-}
-
-/** A percent sign that begins no escape stands for itself. */
-function decoded(text: string): string {
-  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => Buffer.from(escapes.replaceAll('%', ''), 'hex').toString());
+function loginOf(url: URL): Credentials | undefined {
+  const login = credentialsIn(url);
+  return login.username === '' && login.password === '' ? undefined : login;
 }

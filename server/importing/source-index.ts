@@ -5,6 +5,7 @@ import type { IndexImport } from '../model/job.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { Problem } from '../problem.ts';
 import { parseJsonPage } from '../simple/parse-json.ts';
+import type { Credentials } from '../upstream/credentials.ts';
 import { UpstreamError } from '../upstream/errors.ts';
 import { HttpUpstream } from '../upstream/http-upstream.ts';
 import { PAGE_ACCEPT } from '../upstream/index-page.ts';
@@ -45,18 +46,12 @@ export interface SourceIndexParts {
   readonly resolve?: Resolve;
 }
 
-/** Who asks the source: HTTP Basic. */
-export interface SourceLogin {
-  readonly username: string;
-  readonly password: string;
-}
-
 const MAX_PAGE_BYTES = 64 * 1024 * 1024;
 
 /** The index of an order. Nothing is asked yet. */
 export async function openSourceIndex(
   { from, url }: Pick<IndexImport, 'from' | 'url'>,
-  login: SourceLogin | undefined,
+  login: Credentials | undefined,
   parts: SourceIndexParts,
 ): Promise<SourceIndex> {
   const { clock, log, userAgent, proxies, allowHosts, atOnce, resolve } = parts;

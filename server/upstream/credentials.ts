@@ -11,12 +11,16 @@ export interface Credentials {
 export function authorizationOf(addresses: readonly URL[], first?: Credentials): ReadonlyMap<string, string> {
   const headers = new Map<string, string>();
   for (const [index, url] of addresses.entries()) {
-    const own = { username: decoded(url.username), password: decoded(url.password) };
-    const { username, password } = index === 0 && first ? first : own;
+    const { username, password } = (index === 0 ? first : undefined) ?? credentialsIn(url);
     if ((username === '' && password === '') || headers.has(url.origin)) continue;
     headers.set(url.origin, `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`);
   }
   return headers;
+}
+
+/** What stands in the address itself; both `''`: nothing does. */
+export function credentialsIn(url: URL): Credentials {
+  return { username: decoded(url.username), password: decoded(url.password) };
 }
 
 /** The address of an index, with a slash at its end and nobody's name in it. */
