@@ -1,7 +1,6 @@
 import { distributionOf } from '../model/filename.ts';
-import { RequirementSyntaxError } from '../model/marker.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import { parseRequirement, type Requirement } from '../model/requirement.ts';
+import { type Requirement, requirementIn } from '../model/requirement.ts';
 import { fulfils, pythonFulfils } from '../model/specifier.ts';
 import { compareVersions, isPrerelease } from '../model/version.ts';
 import { markerMayHold } from './target-markers.ts';
@@ -83,7 +82,7 @@ export async function buildClosure(
       world.lacks({ name: next.requirement, by: next.by, why: 'too many packages are needed for building' });
       return;
     }
-    const requirement = parsed(next.requirement);
+    const requirement = requirementIn(next.requirement);
     if (requirement === undefined) {
       world.lacks({ name: next.requirement.slice(0, 100), by: next.by, why: 'it is not a dependency specifier' });
       continue;
@@ -135,15 +134,6 @@ async function releasesFor(
     chosen.set(version, filenames);
   }
   return [...chosen].map(([version, filenames]) => ({ project, version, filenames: [...filenames], by, ...need }));
-}
-
-function parsed(text: string): Requirement | undefined {
-  try {
-    return parseRequirement(text);
-  } catch (error) {
-    if (error instanceof RequirementSyntaxError) return undefined;
-    throw error;
-  }
 }
 
 function newest(

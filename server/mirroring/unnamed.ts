@@ -1,6 +1,5 @@
-import { RequirementSyntaxError } from '../model/marker.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import { parseRequirement, type Requirement } from '../model/requirement.ts';
+import { type Requirement, requirementIn } from '../model/requirement.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
 import type { LockNote } from './lock.ts';
 import type { Needed } from './needed.ts';
@@ -38,7 +37,7 @@ export class UnnamedDependencies {
     if (project === undefined || this.#seen.has(at) || this.#notes.size >= MAX_NOTES) return;
     const release = { project, filenames: [wheel] };
     for (const text of await requiresDist(this.#index, release, { offline: false })) {
-      const requirement = parsed(text);
+      const requirement = requirementIn(text);
       if (requirement === undefined || this.#named.has(requirement.project)) continue;
       if (!applies(requirement, { extras, targets: this.#targets })) continue;
       const detail = `${project} requires ${requirement.project}, which the lock does not name: an install would look for it`;
@@ -61,13 +60,4 @@ function applies(
   if (markerTree === undefined) return true;
   if (targets.length > 0) return targets.some((target) => markerMayHold(markerTree, { target, extras }));
   return !/python|platform|sys|os_|implementation/.test(marker) && markerMayHold(markerTree, { extras });
-}
-
-function parsed(text: string): Requirement | undefined {
-  try {
-    return parseRequirement(text);
-  } catch (error) {
-    if (error instanceof RequirementSyntaxError) return undefined;
-    throw error;
-  }
 }

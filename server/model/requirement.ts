@@ -65,6 +65,16 @@ export function parseRequirement(text: string): Requirement {
   return { name, project, extras, specifier: [], ...details, ...tail };
 }
 
+/** What a dependency specifier says, or `undefined` when it is none. */
+export function requirementIn(text: string): Requirement | undefined {
+  try {
+    return parseRequirement(text);
+  } catch (error) {
+    if (error instanceof RequirementSyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** The one version that the requirement allows (`==1.0`, `===1.0`), as written; `undefined` when it is not a pin. */
 export function pinnedVersion(requirement: Requirement): string | undefined {
   const pin = requirement.specifier.find(
