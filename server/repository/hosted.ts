@@ -20,7 +20,7 @@ import {
 } from './repository.ts';
 import { storedBody, storedFile } from './stored-file.ts';
 import { restoreMetadata, type StoredWheel, type WheelParts } from './stored-wheel.ts';
-import { isInTime } from './view-page.ts';
+import { isInTime, refuseLater, refuseQuarantined } from './view-page.ts';
 
 /** The projects that are uploaded here. */
 export class Hosted implements Repository {
@@ -83,12 +83,8 @@ export class Hosted implements Repository {
       this.#hot.certain();
       throw new Problem('file-not-found', `${name} has no file ${filename} here.`);
     }
-    if (stored.status === 'quarantined') {
-      throw new Problem('quarantined', 'The project is quarantined: none of its files is served.');
-    }
-    if (!isInTime(stored, view)) {
-      throw new Problem('file-not-found', `${filename} was not there yet at the instant of this view.`);
-    }
+    refuseQuarantined(stored.status);
+    refuseLater(stored, view, filename);
     const bytes = isMetadata
       ? await reads.storedMetadata(this.name, name, archive)
       : { digest: stored.digest, size: stored.size };

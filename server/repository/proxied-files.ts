@@ -12,7 +12,7 @@ import { PastStore } from './past-store.ts';
 import { FilePuller, type PullParts } from './pull-file.ts';
 import { type FileBody, FROM_MEMORY, type Look, type Origin, type ServedFile, type View } from './repository.ts';
 import { bytesBody, storedBody, storedFile } from './stored-file.ts';
-import { isInTime, whyNotHere } from './view-page.ts';
+import { refuseLater, refuseQuarantined, whyNotHere } from './view-page.ts';
 
 /** What the files of an upstream need of its pages. */
 export interface PageSource {
@@ -62,7 +62,7 @@ export class ProxiedFiles {
     const stored = await (view.seen ?? this.#parts.hot).storedFile(this.#repository, name, filename);
     if (stored === undefined) return undefined;
     refuseQuarantined(stored.status);
-    if (!isInTime(stored, view)) throw notInView(filename);
+    refuseLater(stored, view, filename);
     return stored;
   }
 
@@ -82,7 +82,7 @@ export class ProxiedFiles {
     if (file === undefined || file.removedAt !== undefined) {
       throw new Problem('file-not-found', `The index lists no file ${filename} of ${name}.`);
     }
-    if (!isInTime(file, view)) throw notInView(filename);
+    refuseLater(file, view, filename);
     return file;
   }
 
@@ -235,14 +235,4 @@ function originOf(kept: StoredFile | StoredMetadata): Origin {
 
 function asKnown(stored: StoredFile): KnownFile {
   return { filename: stored.filename, hashes: { sha256: stored.digest }, size: stored.size };
-}
-
-/** Throws `quarantined` for the status of such a project. */
-export function refuseQuarantined(status: string): void {
-  if (status === 'quarantined')
-    throw new Problem('quarantined', 'The project is quarantined: none of its files is served.');
-}
-
-function notInView(filename: string): Problem {
-  return new Problem('file-not-found', `${filename} was not there yet at the instant of this view.`);
 }

@@ -9,7 +9,7 @@ import { SingleFlight } from '../upstream/single-flight.ts';
 import { eachName } from './each-name.ts';
 import { type IndexedPage, KnownPages } from './known-pages.ts';
 import { cannotBeKept, PassingPages } from './passing-pages.ts';
-import { ProxiedFiles, refuseQuarantined } from './proxied-files.ts';
+import { ProxiedFiles } from './proxied-files.ts';
 import type { PullParts } from './pull-file.ts';
 import { type PageTimes, refreshPage } from './refresh-page.ts';
 import type { RefreshTurns } from './refresh-turns.ts';
@@ -24,7 +24,7 @@ import {
   type ServedFile,
   type View,
 } from './repository.ts';
-import { isInTime, viewPage } from './view-page.ts';
+import { isInTime, refuseQuarantined, viewPage } from './view-page.ts';
 
 export interface ProxiedParts extends PullParts, PageTimes {
   /** A page that lists more files is no page to us. */

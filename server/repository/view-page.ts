@@ -3,6 +3,7 @@ import type { DistributionFile, ProjectDetail, ProjectStatus } from '../model/di
 import { distributionOf } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
 import { versionKey } from '../model/version.ts';
+import { Problem } from '../problem.ts';
 import type { KnownFile, KnownPage } from './known-page.ts';
 import type { Outage, View } from './repository.ts';
 
@@ -51,6 +52,18 @@ export function isInTime(file: Pick<DistributionFile, 'uploadTime' | 'seenAt'>, 
   if (view.at === undefined) return true;
   const at = file.uploadTime === undefined ? (file.seenAt ?? Number.NaN) : Date.parse(file.uploadTime);
   return !Number.isNaN(at) && at <= view.at;
+}
+
+/** Throws `file-not-found` for a file that was uploaded later than the instant of the view. */
+export function refuseLater(file: Pick<DistributionFile, 'uploadTime' | 'seenAt'>, view: View, filename: string): void {
+  if (isInTime(file, view)) return;
+  throw new Problem('file-not-found', `${filename} was not there yet at the instant of this view.`);
+}
+
+/** Throws `quarantined` for the status of such a project. */
+export function refuseQuarantined(status: string): void {
+  if (status !== 'quarantined') return;
+  throw new Problem('quarantined', 'The project is quarantined: none of its files is served.');
 }
 
 /** Why a file cannot be had while its upstream is down; `since` in milliseconds. */
