@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, Refusal } from './failure.ts';
 import { plain } from './print.ts';
 
 /** Where the server is and who asks. */
@@ -90,7 +90,7 @@ export class Client {
       throw new CommandFailure(`${this.#base} cannot be reached: ${reasonOf(cause)}.`, 1, { cause });
     }
     if (response.ok || accept.includes(response.status)) return response;
-    throw new CommandFailure(await refusalOf(response, this.#token !== undefined));
+    throw new Refusal(await refusalOf(response, this.#token !== undefined), response.status);
   }
 }
 

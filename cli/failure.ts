@@ -7,3 +7,18 @@ export class CommandFailure extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** The server answered, and not as was hoped. */
+export class Refusal extends CommandFailure {
+  readonly status: number;
+  constructor(sentence: string, status: number) {
+    super(sentence);
+    this.name = 'Refusal';
+    this.status = status;
+  }
+
+  /** Would the same request get the same answer a moment later? */
+  get isFinal(): boolean {
+    return this.status < 500 && this.status !== 429;
+  }
+}

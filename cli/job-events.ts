@@ -1,5 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from './client.ts';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, Refusal } from './failure.ts';
 import { bytes, note, plain } from './print.ts';
 
 /** A job as the server shows it. */
@@ -30,12 +31,14 @@ export interface FileView {
 }
 
 const FINISHED = ['succeeded', 'failed', 'cancelled'];
-const TRIES = 5;
-const PAUSE_MS = 1000;
+/** In a row: a server that restarts goes on with the job. */
+const TRIES = 30;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 1_000;
 
 /**
- * Follows a job to its end: one line that changes on a terminal, elsewhere a line for each thing. Goes on when the line breaks. Throws
- * `CommandFailure` when it cannot.
+ * Follows a job to its end: one line that changes on a terminal, elsewhere a line for each thing. Goes on when the line breaks, or the
+ * server is away for half a minute. Throws `CommandFailure` when it cannot.
  */
 export async function followEvents(
   client: Client,
@@ -44,12 +47,14 @@ export async function followEvents(
 ): Promise<JobView> {
   const line = new JobLine(options.isQuiet);
   let seen = 0;
+  let pauseMs = FIRST_PAUSE_MS;
   for (let tries = 0; ; tries += 1) {
     try {
       const headers = { Accept: 'text/event-stream', ...(seen === 0 ? {} : { 'Last-Event-ID': String(seen) }) };
       const response = await client.send(`/admin/jobs/${encodeURIComponent(id)}/events`, { headers });
       for await (const { event, data } of eventsOf(response)) {
         tries = 0;
+        pauseMs = LONGEST_PAUSE_MS;
         if (event === 'file') line.file(JSON.parse(data) as FileView);
         if (event !== 'job') continue;
         const job = JSON.parse(data) as JobView;
@@ -58,13 +63,22 @@ export async function followEvents(
         if (FINISHED.includes(job.state)) return job;
       }
     } catch (error) {
-      if (tries >= TRIES) throw error;
+      if (error instanceof Refusal && error.isFinal) throw error;
+      if (tries >= TRIES) throw lost(id, error);
     } finally {
       line.clear();
     }
-    if (tries >= TRIES) throw new CommandFailure(`The server does not tell any more how job ${id} goes on.`);
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    if (tries >= TRIES) throw lost(id);
+    await pause(pauseMs);
+    pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
   }
+}
+
+function lost(id: string, cause?: unknown): CommandFailure {
+  const why =
+    cause instanceof CommandFailure ? cause.message : 'The server does not tell any more how the job goes on.';
+  const sentence = `${why} The job goes on when the server does: stormcellar jobs follow ${plain(id)}`;
+  return new CommandFailure(sentence, 1, { cause });
 }
 
 /** Server-sent events out of a response. */
