@@ -14,6 +14,8 @@ export interface JobRun<K extends JobKind = JobKind> extends JobReporter {
   readonly actor: Actor;
   /** What was given to `progress` last, by a try before this one. */
   readonly position?: string;
+  /** The counts that were told with `position`. */
+  readonly counts: JobCounts;
   /** What was given to the job for its handler alone. */
   readonly secret?: string;
   readonly log: Logger;
@@ -51,6 +53,7 @@ export class LiveRun<K extends JobKind = JobKind> implements JobRun<K> {
   readonly actor: Actor;
   readonly log: Logger;
   readonly position?: string;
+  readonly counts: JobCounts;
   readonly secret?: string;
   readonly signal: AbortSignal;
   readonly #claim: Claim;
@@ -73,6 +76,7 @@ export class LiveRun<K extends JobKind = JobKind> implements JobRun<K> {
     this.#renewedAt = parts.clock.nowMs();
     this.id = claim.job.id;
     this.input = claim.job.input as JobInputs[K];
+    this.counts = claim.job.progress;
     this.actor = { name: claim.job.by };
     this.log = parts.log.child({ job: claim.job.id, kind: claim.job.kind });
     this.signal = this.#abort.signal;

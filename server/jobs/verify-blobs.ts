@@ -12,6 +12,7 @@ import { appendEvent } from '../catalog/events.ts';
 import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
 import type { JobReporter } from '../model/job.ts';
+import type { JobRun } from './job-run.ts';
 
 /**
  * Makes good for bytes that are gone, by whoever knows where they came from. `repaired`: they are stored again. `forgotten`: what
@@ -43,15 +44,15 @@ const WINDOW = 50;
 
 /**
  * Reads every blob and compares it with its name. Corrupt bytes are copied aside and removed, so that they are never served; then, if
- * something refers to them, repair is tried, and the same for missing ones. Tells each of those as an item. Goes on at `position`
- * after a restart.
+ * something refers to them, repair is tried, and the same for missing ones. Tells each of those as an item. Goes on behind `position`,
+ * with the `counts` that were told there, after a restart.
  */
 export async function verifyBlobs(
   parts: VerifyParts,
-  job: JobReporter & { readonly actor: Actor; readonly position?: string },
+  job: Pick<JobRun, keyof JobReporter | 'actor' | 'position' | 'counts'>,
 ): Promise<Verification> {
   const { catalog } = parts;
-  let sum: Verification = { checked: 0, bytes: 0, corrupt: 0, missing: 0, repaired: 0 };
+  let sum: Verification = { checked: 0, bytes: 0, corrupt: 0, missing: 0, repaired: 0, ...job.counts };
   let after = job.position ?? '';
   for (;;) {
     const window = await catalog.read(() => nextWindow(after, WINDOW));
@@ -59,7 +60,7 @@ export async function verifyBlobs(
     for (const { digest } of await catalog.read(() => blobsIn(window))) {
       job.signal.throwIfAborted();
       sum = await verifyOne(parts, job, { digest, sum });
-      job.progress({ ...sum }, after);
+      job.progress({ ...sum }, digest);
     }
     after = window.upTo;
     job.progress({ ...sum }, after);

@@ -8,7 +8,7 @@ import { JobFeed } from '../../../server/jobs/job-feed.ts';
 import { type JobRun, LEASE_MS } from '../../../server/jobs/job-run.ts';
 import { Jobs } from '../../../server/jobs/jobs.ts';
 import { JobGivesUp, type JobHandler, Runner } from '../../../server/jobs/runner.ts';
-import type { JobKind } from '../../../server/model/job.ts';
+import type { JobCounts, JobKind } from '../../../server/model/job.ts';
 import { Problem } from '../../../server/problem.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { failTimes, faulty } from '../../support/faulty.ts';
@@ -118,9 +118,9 @@ describe('the job runner', () => {
   });
 
   it('stops jobs under way, so that the next process goes on with them where they were', async (t) => {
-    const positions: (string | undefined)[] = [];
+    const begins: [string | undefined, JobCounts][] = [];
     const { jobs, runner, started, catalog, clock } = await setUp(t, async (job) => {
-      positions.push(job.position);
+      begins.push([job.position, job.counts]);
       job.progress({ done: 5 }, 'half');
       return await untilAborted(job);
     });
@@ -131,12 +131,15 @@ describe('the job runner', () => {
     const waiting = await jobs.get(id);
     assert.deepEqual([waiting.state, waiting.attempts, waiting.progress], ['queued', 0, { done: 5 }]);
     const next = new Runner(
-      every(async (job) => ({ count: positions.push(job.position) })),
+      every(async (job) => ({ count: begins.push([job.position, job.counts]) })),
       { catalog, clock, log },
     );
     await next.drain();
     assert.equal((await jobs.get(id)).state, 'succeeded');
-    assert.deepEqual(positions, [undefined, 'half']);
+    assert.deepEqual(begins, [
+      [undefined, {}],
+      ['half', { done: 5 }],
+    ]);
   });
 
   it('keeps a job that takes long, and loses one that another node has taken over', async (t) => {

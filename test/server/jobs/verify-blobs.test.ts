@@ -8,6 +8,7 @@ import { listEvents } from '../../../server/catalog/events.ts';
 import { sql } from '../../../server/catalog/schema.ts';
 import { type RepairBlob, verifyBlobs } from '../../../server/jobs/verify-blobs.ts';
 import { createBlobKeeper } from '../../../server/keep-blobs.ts';
+import type { JobCounts } from '../../../server/model/job.ts';
 import type { Digest } from '../../../storage/digest.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -64,12 +65,25 @@ describe('verification', () => {
     assert.equal((await verify()).outcome.missing, 0);
   });
 
-  it('goes on where it was', async (t) => {
-    const { keep, verify } = await setUp(t);
-    const digests = [await keep('one'), await keep('two'), await keep('three')].sort();
-    const { outcome, position } = await verify({ position: String(digests[0]) });
-    assert.equal(outcome.checked, 2);
-    assert.equal(position, digests[2]);
+  it('goes on where it was, and its result tells what was found before', async (t) => {
+    const { keep, verify, blobs, corrupt } = await setUp(t);
+    const digests = [await keep('one'), await keep('two'), await keep('six')].sort();
+    const [first, second, third] = digests as [Digest, Digest, Digest];
+    corrupt.add(first);
+    await blobs.delete(second);
+    const halt = new AbortController();
+    const told: Told[] = [];
+    const repair: RepairBlob = async (digest) => {
+      if (digest === second) halt.abort(new Error('the node stops'));
+      halt.signal.throwIfAborted();
+      return 'lost';
+    };
+    await assert.rejects(verify({ repair, signal: halt.signal, told }), /the node stops/);
+    const before = told.at(-1);
+    assert.equal(before?.position, first);
+    const { outcome } = await verify({ ...before, told });
+    assert.deepEqual(outcome, { checked: 3, bytes: 12, corrupt: 1, missing: 1, repaired: 0 });
+    assert.equal(told.at(-1)?.position, third);
   });
 
   it('stops when it is told to', async (t) => {
@@ -78,6 +92,12 @@ describe('verification', () => {
     await assert.rejects(verify({ signal: AbortSignal.abort(new Error('enough')) }), /enough/);
   });
 });
+
+/** What is kept of a try. */
+interface Told {
+  readonly counts: JobCounts;
+  readonly position: string;
+}
 
 async function setUp(t: TestContext) {
   const catalog = await testCatalog(t);
@@ -96,10 +116,9 @@ async function setUp(t: TestContext) {
     }
     return digestOf(text);
   };
-  const verify = async (options: { repair?: RepairBlob; position?: string; signal?: AbortSignal } = {}) => {
-    const { repair, position, signal = new AbortController().signal } = options;
+  const verify = async (options: Partial<Told> & { repair?: RepairBlob; signal?: AbortSignal; told?: Told[] } = {}) => {
+    const { repair, position, counts = {}, signal = new AbortController().signal, told } = options;
     const items: object[] = [];
-    let last: string | undefined;
     const store = {
       open: async (digest: Digest) =>
         corrupt.has(digest) ? Readable.from([Buffer.from('corrupted')]) : blobs.open(digest),
@@ -110,12 +129,11 @@ async function setUp(t: TestContext) {
       actor: { name: 'root' },
       signal,
       ...(position === undefined ? {} : { position }),
-      progress: (_counts, reached) => {
-        last = reached;
-      },
+      counts,
+      progress: (now, reached) => void told?.push({ counts: now, position: String(reached) }),
       item: async (key, { state, detail }) => void items.push({ key, state, detail }),
     });
-    return { outcome, items, position: last };
+    return { outcome, items };
   };
   return { catalog, dir, blobs, corrupt, keep, verify };
 }
