@@ -111,6 +111,7 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
   const edits = new TextEdits(text.content);
   const editor = new TomlEditor(text, edits);
   const newSources = new Map<string, string>();
+  const apart = keptApart(entries, changes);
   entries.forEach((entry, index) => {
     const source = changes.sources?.get(index);
     const at = ['package', index] as const;
@@ -132,11 +133,34 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
     });
     if (entry.source.kind === 'archive' && before !== undefined)
       rewriteUrl(editor, before, { key: 'url', change: (url) => changes.fileUrl?.(url, entry) });
-    if (before !== undefined)
+    if (before !== undefined && !apart.has(releaseAt(entry.project, entry.version, entry.source)))
       rewriteUrl(editor, before, { key: 'registry', change: (url) => registryUrl(url, changes) });
   });
-  rewriteReferences(editor, edits, { newSources, changes });
+  rewriteReferences(editor, edits, { newSources, apart, changes });
   return { ...text, content: edits.apply() };
+}
+
+/**
+ * Releases that several indexes have which become one: uv takes no lock that has a package twice, so all but one keep the index that they
+ * have. Nothing is asked of it, since their files have addresses.
+ */
+function keptApart(entries: readonly LockEntry[], changes: LockChanges): ReadonlySet<string> {
+  const apart = new Set<string>();
+  const taken = new Set(entries.map(({ project, version, source }) => releaseAt(project, version, source)));
+  for (const { project, version, source, files } of entries) {
+    if (source.kind !== 'index' || source.index === undefined) continue;
+    const index = registryUrl(source.index, changes);
+    if (index === undefined || index === source.index) continue;
+    const after = releaseAt(project, version, { kind: 'index', index });
+    if (taken.has(after) && files.every(({ url }) => url !== undefined))
+      apart.add(releaseAt(project, version, source)).add(releaseAt(project, undefined, source));
+    taken.add(after);
+  }
+  return apart;
+}
+
+function releaseAt(project: string | undefined, version: string | undefined, source: LockSource): string {
+  return `${project} ${version ?? ''} ${source.kind === 'index' ? source.index : ''}`;
 }
 
 function formatSource(source: NewSource): string {
@@ -200,8 +224,13 @@ function registryUrl(registry: string, changes: LockChanges): string | undefined
 function rewriteReferences(
   editor: TomlEditor,
   edits: TextEdits,
-  { newSources, changes }: { newSources: ReadonlyMap<string, string>; changes: LockChanges },
+  parts: { newSources: ReadonlyMap<string, string>; apart: ReadonlySet<string>; changes: LockChanges },
 ): void {
+  const { newSources, apart, changes } = parts;
+  const textAt = (node: TomlNode | undefined, key: string): string | undefined => {
+    const found = node?.entries?.find((each) => each.path[0] === key)?.value;
+    return found === undefined ? undefined : editor.textOf(found);
+  };
   for (const { path, value } of editor.pairs()) {
     if (path[0] !== 'package' || !/dependencies$/.test(String(path[2]))) continue;
     for (const item of value?.items ?? []) {
@@ -210,7 +239,10 @@ function rewriteReferences(
       if (source === undefined || name === undefined) continue;
       const after = newSources.get(`${editor.textOf(name)} ${canonical(edits, source)}`);
       if (after !== undefined) edits.replace(source.start, source.end, after);
-      else rewriteUrl(editor, source, { key: 'registry', change: (url) => registryUrl(url, changes) });
+      const index = textAt(source, 'registry') ?? '';
+      const release = releaseAt(editor.textOf(name), textAt(item, 'version'), { kind: 'index', index });
+      if (after === undefined && !apart.has(release))
+        rewriteUrl(editor, source, { key: 'registry', change: (url) => registryUrl(url, changes) });
     }
   }
 }
