@@ -6,6 +6,8 @@ import { allVersions } from '../simple/parsed-page.ts';
 export interface KnownFile extends DistributionFile {
   /** Upstream's page has been without it since then, milliseconds; not yet believed. */
   readonly missingSince?: number;
+  /** A fallback answers for the first address, and lacks it, since then, milliseconds. */
+  readonly lackedSince?: number;
   /** It was stored here when its removal was believed; milliseconds of when it vanished. */
   readonly removedAt?: number;
 }
@@ -51,7 +53,7 @@ export function mergePage(
 ): Merged {
   const fresh = 'absent' in answer ? emptied(answer.name, before) : seenBy(judgement.now, answer, before);
   const status = fresh.status ?? 'active';
-  const gone = (before?.files ?? []).filter(missingFrom(fresh.files));
+  const gone = (before?.files ?? []).filter(missingFrom(fresh.files)).map(({ lackedSince: _, ...file }) => file);
   const kept = status === 'quarantined' ? gone : gone.map((file) => judge(file, judgement)).filter(isKept);
   const files = kept.length === 0 ? fresh.files : [...fresh.files, ...kept];
   const missing = kept.flatMap((file) => (file.missingSince === undefined ? [] : [file.missingSince]));
@@ -75,14 +77,16 @@ export function mergePage(
 
 /**
  * The page to keep after a fallback of the upstream answered. It may be behind, lack files, and tell less of them than the first address: it
- * adds files, and may yank and quarantine; nothing else that is known changes by it.
+ * adds files, and may yank and quarantine; nothing else that is known changes by it, but that the files which it lacks cannot be had now.
  */
 export function addFromFallback(before: KnownPage, answer: ProjectDetail, now: number): Merged {
   const fresh = seenBy(now, answer, before);
   const there = new Map(fresh.files.map((file) => [file.filename, file]));
-  const files = before.files.map((file): KnownFile => {
-    const yanked = file.yanked ?? there.get(file.filename)?.yanked;
+  const files = before.files.map(({ lackedSince = now, ...file }): KnownFile => {
+    const listed = there.get(file.filename);
+    if (listed === undefined) return { ...file, lackedSince };
     there.delete(file.filename);
+    const yanked = file.yanked ?? listed.yanked;
     return yanked === undefined ? file : { ...file, yanked };
   });
   const added = [...there.values()];

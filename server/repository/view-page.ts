@@ -31,9 +31,15 @@ export function viewPage(
 ): ProjectDetail {
   const { status, holdings, view, outage } = parts;
   const listed = status === 'quarantined' ? [] : known.files.filter((file) => isInView(file, view, holdings));
-  const absence =
-    view.offline || outage === undefined ? undefined : { outage, isNear: whatIsNear(known.name, holdings, view) };
-  const files = listed.map((file) => viewFile(file, holdings, absence));
+  const isLacking =
+    !view.offline && (outage !== undefined || listed.some(({ lackedSince }) => lackedSince !== undefined));
+  const isNear = isLacking ? whatIsNear(known.name, holdings, view) : () => true;
+  const down = outage === undefined ? undefined : { why: whyNotHere(outage.repository, outage.since), isNear };
+  const absenceOf = ({ lackedSince }: KnownFile): Absence | undefined => {
+    if (view.offline) return undefined;
+    return down ?? (lackedSince === undefined ? undefined : { why: whyLacked(lackedSince), isNear });
+  };
+  const files = listed.map((file) => viewFile(file, holdings, absenceOf(file)));
   const isWhole = files.length === known.files.length;
   // Of a whole page they were gathered when it came.
   const versions = isWhole ? known.versions : versionsOf(known.name, files);
@@ -68,17 +74,21 @@ export function refuseQuarantined(status: string): void {
 
 /** Why a file cannot be had while its upstream is down; `since` in milliseconds. */
 export function whyNotHere(repository: string, since: number): string {
-  const time = new Date(since).toISOString().replace(/\.\d+Z$/, 'Z');
-  return `not stored here, and ${repository} has not answered since ${time}`;
+  return `not stored here, and ${repository} has not answered since ${second(since)}`;
+}
+
+/** Why a file cannot be had while a fallback that lacks it answers for its upstream; `since` in milliseconds. */
+function whyLacked(since: number): string {
+  return `not stored here, and the fallback that answers since ${second(since)} does not have it`;
 }
 
 function isInView(file: KnownFile, view: View, holdings: Holdings): boolean {
   return isInTime(file, view) && (!view.offline || holdings.files.has(file.filename));
 }
 
-/** An outage as it shows on a page. */
+/** That a file cannot be had now, as it shows on a page. */
 interface Absence {
-  readonly outage: Outage;
+  readonly why: string;
   /** Is the file left as upstream says it is? */
   isNear(filename: string): boolean;
 }
@@ -96,8 +106,14 @@ function viewFile(file: KnownFile, holdings: Holdings, absence: Absence | undefi
   const metadata = holdings.metadata.get(file.filename);
   const isAsUpstreamSays = stored === undefined && metadata === undefined && absence === undefined;
   // Most of thousands of files.
-  if (isAsUpstreamSays && file.missingSince === undefined && file.removedAt === undefined) return file;
-  const { missingSince: _, removedAt, coreMetadata: announced, ...rest } = file;
+  if (
+    isAsUpstreamSays &&
+    file.missingSince === undefined &&
+    file.removedAt === undefined &&
+    file.lackedSince === undefined
+  )
+    return file;
+  const { missingSince: _, lackedSince: _lacked, removedAt, coreMetadata: announced, ...rest } = file;
   const coreMetadata = metadata === undefined ? (stored || absence ? undefined : announced) : { sha256: metadata };
   const yanked = whyYanked(file, absence);
   return {
@@ -118,7 +134,7 @@ function sameFile(file: DistributionFile, digest: Digest): DistributionFile['has
 
 function whyYanked(file: KnownFile, absence: Absence | undefined): true | string | undefined {
   if (absence === undefined || absence.isNear(file.filename)) return file.yanked;
-  return whyNotHere(absence.outage.repository, absence.outage.since);
+  return absence.why;
 }
 
 function versionsOf(name: ProjectName, files: readonly DistributionFile[]): string[] {
@@ -128,6 +144,10 @@ function versionsOf(name: ProjectName, files: readonly DistributionFile[]): stri
     if (version !== undefined) all.add(version);
   }
   return [...all];
+}
+
+function second(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
 function day(ms: number): string {

@@ -99,13 +99,15 @@ test('a fallback adds files, yanks and quarantines, and changes nothing else', (
   assert.deepEqual(
     kept.files.slice(0, 2).toSorted((a, b) => (a.filename < b.filename ? -1 : 1)),
     [
-      { ...one, missingSince: 10 },
+      { ...one, missingSince: 10, lackedSince: 10 + 2 * HOUR },
       { ...file('2'), seenAt: 0, yanked: true },
     ],
   );
   assert.equal(kept.files[2]?.filename, file('3').filename);
   assert.deepEqual(kept.versions, ['2', '1', '3']);
   assert.deepEqual([kept.status, kept.statusReason, suspectSince, empty], ['deprecated', 'use other', 10, false]);
+  const back = mergePage(kept, { ...page('2'), ...said }, judge(10 + 3 * HOUR, '1')).page;
+  assert.ok(back.files.every(({ lackedSince }) => lackedSince === undefined));
   const shut = addFromFallback(before, { ...page(), status: 'quarantined', statusReason: 'malware' }, 10);
   assert.deepEqual([shut.page.status, shut.page.statusReason], ['quarantined', 'malware']);
   assert.equal(
