@@ -16,6 +16,7 @@ interface Collection {
   readonly evicted: number;
   readonly evictedBytes: number;
   readonly cacheNote?: string;
+  readonly strangersNote?: string;
 }
 
 /** `stormcellar gc`: lets files of upstreams go that are too many, and removes bytes that nothing has referred to for a day. */
@@ -37,13 +38,14 @@ export function gcCommand(): Command {
       );
       if (options.json) return printJson(job.result);
       const result = job.result as unknown as Collection;
-      const { checked, removed, removedBytes, adopted, evicted, evictedBytes, cacheNote } = result;
+      const { checked, removed, removedBytes, adopted, evicted, evictedBytes, cacheNote, strangersNote } = result;
       if (evicted > 0)
         print(
           `${evicted === 1 ? '1 file of an upstream' : `${evicted} files of upstreams`} let go (${bytes(evictedBytes)})`,
         );
       if (cacheNote !== undefined) print(cacheNote);
       print(`${checked} blobs looked at, ${removed} removed (${bytes(removedBytes)})`);
+      if (strangersNote !== undefined) print(strangersNote);
       if (adopted > 0)
         print(`${adopted} were found without a row; they go when nothing has referred to them for a day`);
     });

@@ -1,20 +1,12 @@
 import type { BlobStat, BlobStore } from '../../storage/blob-store.ts';
 import type { Digest } from '../../storage/digest.ts';
-import {
-  adoptBlobs,
-  DOOM_EXPIRES_MS,
-  doomBlobs,
-  forgetBlobs,
-  garbageIn,
-  nextWindow,
-  releaseBlobs,
-  unknownBlobs,
-} from '../catalog/blobs.ts';
+import { DOOM_EXPIRES_MS, doomBlobs, forgetBlobs, garbageIn, nextWindow, releaseBlobs } from '../catalog/blobs.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { appendEvent } from '../catalog/events.ts';
 import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
 import { othersTurn } from '../others-turn.ts';
+import { adoptOrphans } from './adopt-orphans.ts';
 
 /** How long a blob that nothing refers to is kept: longer than any writer needs between storing it and naming it. */
 export const GRACE_MS: number = 24 * 60 * 60_000;
@@ -23,13 +15,18 @@ export const GRACE_MS: number = 24 * 60 * 60_000;
 const MARK_GOOD_MS = DOOM_EXPIRES_MS / 2;
 const WINDOW = 200;
 
-export interface Collection {
+interface Collection {
   /** Blobs looked at. */
   readonly checked: number;
   readonly removed: number;
   readonly removedBytes: number;
   /** Blobs without a row that were found in the store; they go once they are older than the grace. */
   readonly adopted: number;
+}
+
+export interface CollectionOutcome extends Collection {
+  /** Why blobs without a row were left alone. */
+  readonly strangersNote?: string;
 }
 
 export interface CollectParts {
@@ -51,10 +48,10 @@ export interface CollectOptions {
  * between any two steps, and run several times at once; the next run finishes what one has left. The nodes' clocks may differ by
  * some minutes, no more.
  */
-export async function collectGarbage(parts: CollectParts, options: CollectOptions): Promise<Collection> {
+export async function collectGarbage(parts: CollectParts, options: CollectOptions): Promise<CollectionOutcome> {
   const { catalog, clock } = parts;
   const { actor, signal, graceMs = GRACE_MS, onProgress } = options;
-  const adopted = await adoptOrphans(parts, signal);
+  const { adopted, ...note } = await adoptOrphans(parts, signal);
   let sum: Collection = { checked: 0, removed: 0, removedBytes: 0, adopted };
   let after = '';
   for (;;) {
@@ -81,7 +78,7 @@ export async function collectGarbage(parts: CollectParts, options: CollectOption
     const event = { kind: 'garbage-collected', actor, subject: 'storage', detail: { removed, removedBytes } };
     await catalog.write(() => appendEvent({ ...event, at: clock.nowMs() }));
   }
-  return sum;
+  return { ...sum, ...note };
 }
 
 /** Takes away the bytes of `marked`, then their rows; marks anew what has not had its turn when the mark has become old. */
@@ -113,25 +110,6 @@ async function remove(
   const now = clock.nowMs();
   const rest = await catalog.write(() => doomBlobs(digestsOf(marked.slice(gone.length)), { doomedAt: markedAt }, now));
   return [...gone, ...(await remove(parts, rest, now, signal))];
-}
-
-/** Gives rows to bytes that have none, so that they age like any other blob: the store does not tell how old they are. */
-async function adoptOrphans({ catalog, blobs, clock }: CollectParts, signal: AbortSignal): Promise<number> {
-  let adopted = 0;
-  let batch: BlobStat[] = [];
-  async function adopt(): Promise<void> {
-    const unknown = new Set(await catalog.read(() => unknownBlobs(digestsOf(batch))));
-    const orphans = batch.filter(({ digest }) => unknown.has(digest));
-    if (orphans.length > 0) adopted += await catalog.write(() => adoptBlobs(orphans, clock.nowMs()));
-    batch = [];
-  }
-  for await (const blob of blobs.list()) {
-    signal.throwIfAborted();
-    batch.push(blob);
-    if (batch.length === WINDOW) await adopt();
-  }
-  await adopt();
-  return adopted;
 }
 
 function digestsOf(blobs: readonly BlobStat[]): readonly Digest[] {

@@ -48,6 +48,7 @@ export function jobHandlers(parts: HandlerParts): Pick<JobHandlers, 'collect-gar
         ...(job.input.graceMs === undefined ? {} : { graceMs: job.input.graceMs }),
         onProgress: async (soFar) => job.progress({ ...evicted, ...soFar }),
       });
+      if (collection.strangersNote !== undefined) log.error(collection.strangersNote);
       await forgetNames(parts, signal);
       return { ...evicted, ...collection, ...(cacheNote === undefined ? {} : { cacheNote }) };
     },

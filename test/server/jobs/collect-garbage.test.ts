@@ -6,6 +6,7 @@ import { listEvents } from '../../../server/catalog/events.ts';
 import { sql } from '../../../server/catalog/schema.ts';
 import { collectGarbage, GRACE_MS } from '../../../server/jobs/collect-garbage.ts';
 import { createBlobKeeper } from '../../../server/keep-blobs.ts';
+import type { BlobStat } from '../../../storage/blob-store.ts';
 import type { Digest } from '../../../storage/digest.ts';
 import { StorageUnavailableError } from '../../../storage/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -14,6 +15,7 @@ import { MemoryStore } from '../../support/memory-store.ts';
 import { digestOf, spooled } from '../../support/spooled.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { testCatalog } from '../../support/test-catalog.ts';
+import { sha256Of } from '../../support/wheel.ts';
 
 const actor = { name: 'root' };
 
@@ -56,6 +58,45 @@ describe('garbage collection', () => {
     await clock.advance(GRACE_MS + 1);
     assert.deepEqual(await collect(), { checked: 1, removed: 1, removedBytes: 6, adopted: 0 });
     assert.equal(blobs.size, 0);
+  });
+
+  it('leaves bytes alone when most are of a catalog that is another one', async (t) => {
+    const { collect, keep, refer, clock, blobs, dir } = await setUp(t);
+    await refer('kept.whl', await keep('kept'));
+    for (let number = 0; number < 120; number += 1) await blobs.put(await spooled(dir, `of another ${number}`));
+    const first = await collect();
+    assert.deepEqual([first.removed, first.adopted], [0, 0]);
+    assert.match(first.strangersNote ?? '', /^Of the first 121 blobs in the storage 120 are unknown to the catalog/);
+    await clock.advance(3 * GRACE_MS);
+    assert.equal((await collect()).removed, 0);
+    assert.equal(blobs.size, 121);
+  });
+
+  it('tells so by the first thousand of many', async (t) => {
+    const { parts } = await setUp(t);
+    let listed = 0;
+    async function* list(): AsyncGenerator<BlobStat> {
+      for (const digest of Array.from({ length: 3_000 }, (_, number) => sha256Of(`${number}`)).sort()) {
+        listed += 1;
+        yield { digest, size: 1 };
+      }
+    }
+    const options = { actor, signal: new AbortController().signal };
+    const outcome = await collectGarbage({ ...parts, blobs: { list, delete: assert.fail } }, options);
+    assert.match(outcome.strangersNote ?? '', /^Of the first 1000 blobs in the storage 1000 are unknown/);
+    assert.deepEqual([outcome.checked, outcome.adopted, listed], [0, 0, 1_000]);
+  });
+
+  it('removes as many as crashes may leave, where most are known or they are few', async (t) => {
+    const { collect, keep, refer, clock, blobs, dir } = await setUp(t);
+    for (let number = 0; number < 99; number += 1) await blobs.put(await spooled(dir, `left ${number}`));
+    assert.equal((await collect()).adopted, 99, 'few');
+    for (let number = 0; number < 30; number += 1) await refer(`${number}.whl`, await keep(`kept ${number}`));
+    for (let number = 0; number < 110; number += 1) await blobs.put(await spooled(dir, `left later ${number}`));
+    assert.equal((await collect()).adopted, 110, 'fewer than those that are known');
+    await clock.advance(GRACE_MS + 1);
+    assert.equal((await collect()).removed, 209);
+    assert.equal(blobs.size, 30);
   });
 
   it('finishes what a run that failed has left', async (t) => {
