@@ -69,7 +69,8 @@ export function parseOptions(found: readonly Token[]): readonly Option[] | strin
         name,
         value: attached,
         start: token.start,
-        valueStart: token.end - attached.length,
+        // The value's own quotes belong to it; `text` has them no longer.
+        valueStart: token.start + token.text.length - attached.length,
         end: token.end,
       });
       continue;

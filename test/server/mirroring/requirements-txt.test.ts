@@ -229,6 +229,14 @@ describe('a rewritten requirements file', () => {
     );
   });
 
+  test('replaces the address of an index together with the quotes around it', () => {
+    const locked = `--index-url="https://a.example/"\n-i'https://b.example/' --pre\n-i "https://c.example/"\nfoo==1\n`;
+    assert.equal(
+      rewrite(locked, { indexUrl: () => 'https://here.example/' }),
+      '--index-url=https://here.example/\n-ihttps://here.example/ --pre\n-i https://here.example/\nfoo==1\n',
+    );
+  });
+
   test('does without pages of files elsewhere, where that is wanted', () => {
     const locked = '-f https://links.example/a.html  # cpu\n--find-links ./wheels -f "https://b.example/"\nfoo==1\n';
     assert.equal(rewrite(locked, { withoutLinks: true }), '  # cpu\n--find-links ./wheels \nfoo==1\n');
