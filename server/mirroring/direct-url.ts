@@ -1,7 +1,7 @@
 import { lastSegment } from '../model/address-path.ts';
 import { parseSdistFilename, parseWheelFilename } from '../model/filename.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
-import type { LockSource, NewSource } from './lock.ts';
+import { isCommit, type LockSource, type NewSource } from './lock.ts';
 
 /** What the address of a requirement says (PEP 508, PEP 610, pip's documentation). */
 export interface DirectUrl {
@@ -17,7 +17,6 @@ export interface DirectUrl {
 
 const VCS = /^(git|hg|svn|bzr)\+(.+)$/is;
 const SHA256 = /^[0-9a-f]{64}$/i;
-const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i;
 
 /** Does the text begin like an address, of whatever kind? */
 export function looksLikeUrl(text: string): boolean {
@@ -93,7 +92,7 @@ function vcsSource(system: string, address: string): Extract<LockSource, { kind:
     system: system.toLowerCase(),
     url: address.slice(0, at),
     ...(ref === '' ? {} : { ref }),
-    ...(COMMIT.test(ref) ? { commit: ref.toLowerCase() } : {}),
+    ...(isCommit(ref.toLowerCase()) ? { commit: ref.toLowerCase() } : {}),
   };
 }
 

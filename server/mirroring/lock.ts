@@ -155,6 +155,11 @@ export function folderIn(source: LockSource): string | undefined {
   return 'subdirectory' in source && !('atTop' in source) ? source.subdirectory : undefined;
 }
 
+/** Is the text the whole id of a commit of git, in lower case as git writes it? */
+export function isCommit(text: string | undefined): text is string {
+  return text !== undefined && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text);
+}
+
 /** One fault of a lock. */
 export interface LockFault {
   /** A line (`line 12`), or a path in the document (`/package/3/version`). */

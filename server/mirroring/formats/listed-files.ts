@@ -17,7 +17,7 @@ export function readListedFiles(tables: readonly TableReader[]): readonly LockFi
   });
 }
 
-/** One such list as TOML. `withUrls`: by address instead of by name. */
+/** One such list as TOML; `by`: what tells where a file is. */
 export function formatListedFiles(files: readonly KnownFile[], by: 'name' | 'address'): string {
   const lines = files.map((file) => {
     const place = by === 'address' ? `url = ${tomlString(file.url)}` : `file = ${tomlString(file.filename)}`;

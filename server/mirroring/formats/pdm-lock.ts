@@ -1,5 +1,5 @@
 import type { Lock, LockChanges, LockEntry, LockFormatHandler, LockSource, LockText, NewSource } from '../lock.ts';
-import { shown } from '../lock.ts';
+import { isCommit, shown } from '../lock.ts';
 import { digestsOf, isWebUrl, readToml, type TableReader } from '../lock-document.ts';
 import { TextEdits } from '../text-edits.ts';
 import { TomlEditor } from '../toml-editor.ts';
@@ -56,7 +56,7 @@ function readSource(table: TableReader, sha256: string | undefined): LockSource 
       system,
       url,
       ...(ref === undefined ? {} : { ref }),
-      ...(commit !== undefined && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit) ? { commit } : {}),
+      ...(isCommit(commit) ? { commit } : {}),
       ...place,
     };
   }

@@ -1,6 +1,7 @@
 import { parseDirectUrl } from '../direct-url.ts';
 import { jsonNodes } from '../json-source.ts';
 import {
+  isCommit,
   type KnownFile,
   type Lock,
   type LockChanges,
@@ -20,7 +21,8 @@ export const pipfileLock: LockFormatHandler = { read, rewrite };
 
 function read(text: LockText): Lock {
   const document = readJson(text);
-  const entries = packages(document).map(({ table }) => readPackage(table, indexes(document)));
+  const known = indexes(document);
+  const entries = packages(document).map(({ table }) => readPackage(table, known));
   document.faults.throwIfAny();
   return { format: 'pipfile-lock', entries, notes: [] };
 }
@@ -109,7 +111,7 @@ function readSource(
     const url = table.text(system);
     if (url === undefined) continue;
     const ref = table.text('ref');
-    const commit = ref !== undefined && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(ref) ? { commit: ref } : {};
+    const commit = isCommit(ref) ? { commit: ref } : {};
     return { kind: 'vcs', system, url, ...(ref === undefined ? {} : { ref }), ...commit, ...place };
   }
   const file = table.text('file');

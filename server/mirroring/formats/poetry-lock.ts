@@ -1,5 +1,5 @@
 import type { Lock, LockChanges, LockEntry, LockFormatHandler, LockSource, LockText, NewSource } from '../lock.ts';
-import { shown } from '../lock.ts';
+import { isCommit, shown } from '../lock.ts';
 import { digestsOf, isWebUrl, readToml, type TableReader } from '../lock-document.ts';
 import { TextEdits } from '../text-edits.ts';
 import { TomlEditor } from '../toml-editor.ts';
@@ -29,9 +29,8 @@ function readPackage(table: TableReader, together: TableReader | undefined): Loc
   const project = table.project();
   const name = table.text('name') ?? '';
   const version = table.text('version');
-  const files = readListedFiles(
-    table.tables('files').length > 0 ? table.tables('files') : (together?.tables(name) ?? []),
-  );
+  const own = table.tables('files');
+  const files = readListedFiles(own.length > 0 ? own : (together?.tables(name) ?? []));
   if (version === undefined) table.fault('version', 'expected the version of the package');
   return {
     place: table.pointer,
@@ -63,7 +62,7 @@ function readSource(table: TableReader | undefined, sha256: string | undefined):
         system: 'git',
         url: url ?? '',
         ...(ref === undefined ? {} : { ref }),
-        ...(commit !== undefined && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit) ? { commit } : {}),
+        ...(isCommit(commit) ? { commit } : {}),
         ...place,
         // poetry has folders of repositories, and none of archives.
         ...(subdirectory === undefined ? {} : { atTop: true }),

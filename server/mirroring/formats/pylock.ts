@@ -1,4 +1,5 @@
 import {
+  isCommit,
   type KnownFile,
   type Lock,
   type LockChanges,
@@ -106,7 +107,7 @@ function vcsSource(table: TableReader): LockSource {
     system: system ?? '',
     url,
     ...(ref === undefined ? {} : { ref }),
-    ...(commit !== undefined && /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit) ? { commit } : {}),
+    ...(isCommit(commit) ? { commit } : {}),
     ...(subdirectory === undefined ? {} : { subdirectory }),
   };
 }

@@ -1,5 +1,6 @@
 import { parse } from 'smol-toml';
 import {
+  isCommit,
   type KnownFile,
   type Lock,
   type LockChanges,
@@ -101,7 +102,7 @@ function gitSource(text: string): LockSource {
     system: 'git',
     url: query === -1 ? address : address.slice(0, query),
     ...(ref === null ? {} : { ref }),
-    ...(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(commit) ? { commit } : {}),
+    ...(isCommit(commit) ? { commit } : {}),
     ...(subdirectory === null ? {} : { subdirectory }),
   };
 }

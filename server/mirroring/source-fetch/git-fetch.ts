@@ -1,6 +1,6 @@
 import { parseVersion } from '../../model/version.ts';
 import { Problem } from '../../problem.ts';
-import { shown } from '../lock.ts';
+import { isCommit, shown } from '../lock.ts';
 import { GitError, type GitSettings, gitText } from './git-run.ts';
 
 /** What is asked of a repository. */
@@ -20,7 +20,6 @@ export interface GitCommit {
   readonly tags: readonly string[];
 }
 
-const FULL = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const SHORT = /^[0-9a-f]{7,39}$/;
 // Ours: the repositories with the most branches and tags list some 10 MB.
 const MAX_REFS_BYTES = 64 * 1024 * 1024;
@@ -36,7 +35,7 @@ export async function fetchCommit(wish: GitWish, settings: GitSettings): Promise
     throw new Problem('not-accepted', `${shown(ref)} is not the name of a branch, tag or commit.`);
   await gitText(['init', '--quiet', '--bare', '--template=', '.'], settings);
   const refs = await listRefs(url, settings);
-  const asked = wish.commit ?? (ref !== undefined && FULL.test(ref) ? ref : resolved(refs, ref));
+  const asked = wish.commit ?? (isCommit(ref) ? ref : resolved(refs, ref));
   const commit = asked ?? (ref !== undefined && SHORT.test(ref) ? await fromShort(url, ref, settings) : undefined);
   if (commit === undefined) {
     const what = ref === undefined ? 'no branch that it shows first' : `neither a branch nor a tag ${shown(ref)}`;
@@ -61,7 +60,7 @@ async function listRefs(url: string, settings: GitSettings): Promise<ReadonlyMap
   const refs = new Map<string, string>();
   for (const line of text.split('\n')) {
     const [id = '', name = ''] = line.split('\t');
-    if (!FULL.test(id)) continue;
+    if (!isCommit(id)) continue;
     const peeled = name.endsWith('^{}') ? name.slice(0, -3) : undefined;
     refs.set(peeled ?? name, id);
   }
