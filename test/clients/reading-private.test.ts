@@ -52,6 +52,35 @@ describe('what was uploaded here', { skip: skipWithout('pip', 'uv', 'python') },
     assert.equal(up.requests('/simple/corp-lib*'), 0);
   });
 
+  it('is seen as it is at once by clients whose caches are warm', async (t) => {
+    const app = await testApp(t);
+    const project = '/admin/repositories/local/projects/corp-lib';
+    const yank = async (yanked: unknown) => {
+      const body = JSON.stringify({ yanked });
+      assert.equal((await app.admin(`${project}/releases/2.0`, { method: 'PATCH', body })).status, 200);
+    };
+    const steps: readonly (readonly [then: () => Promise<unknown>, versions: Record<string, string>])[] = [
+      [async () => undefined, {}],
+      [() => upload(app, makeWheel({ name: 'corp-lib', version: '1.0' })), { corp_lib: '1.0' }],
+      [() => upload(app, makeWheel({ name: 'corp-lib', version: '2.0' })), { corp_lib: '2.0' }],
+      [() => yank('bad'), { corp_lib: '1.0' }],
+      [() => yank(false), { corp_lib: '2.0' }],
+      [() => app.admin(`${project}/releases/2.0`, { method: 'DELETE' }), { corp_lib: '1.0' }],
+      [async () => undefined, { corp_lib: '1.0' }],
+    ];
+    const caches = { pip: await tempDir(t), uv: await tempDir(t) };
+    for (const [then, versions] of steps) {
+      await then();
+      for (const name of ['pip', 'uv'] as const) {
+        const options = { index: `${app.url}/simple/`, args: ['corp-lib'], cacheDir: caches[name] };
+        const installed = await INSTALLERS[name](options);
+        assert.deepEqual(installed.versions, versions, installed.output);
+      }
+    }
+    const unchanged = app.logged.filter(({ path, status }) => path === '/simple/corp-lib/' && status === 304);
+    assert.equal(unchanged.length, 2, 'their caches are warm, and ask each time');
+  });
+
   it('that a project is not here sends uv to the next index, and that this cannot be told does not', async (t) => {
     const [first, second] = [await fakeUpstream(t), await fakeUpstream(t)];
     second.project('elsewhere').add(makeWheel({ name: 'elsewhere', version: '1.0' }));

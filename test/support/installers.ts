@@ -14,19 +14,23 @@ export interface InstallOptions {
   readonly index: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** A cache that lasts; none unless given. */
+  readonly cacheDir?: string;
   /** Where to run; a folder of its own unless given. */
   readonly cwd?: string;
 }
 
-/** `pip install ARGS` into an empty folder, without a cache. */
+/** `pip install ARGS` into an empty folder. */
 export async function pipInstall(options: InstallOptions): Promise<Installed> {
-  const own = ['install', '--no-input', '--no-cache-dir', '--disable-pip-version-check', '--retries', '1'];
+  const cache = options.cacheDir === undefined ? '--no-cache-dir' : `--cache-dir=${options.cacheDir}`;
+  const own = ['install', '--no-input', cache, '--disable-pip-version-check', '--retries', '1'];
   return install('pip', options, (target) => [...own, '--index-url', options.index, '--target', target]);
 }
 
-/** `uv pip install ARGS` into an empty folder, without a cache. */
+/** `uv pip install ARGS` into an empty folder. */
 export async function uvInstall(options: InstallOptions): Promise<Installed> {
-  const own = ['pip', 'install', '--no-cache', '--python', clientPath('python')];
+  const cache = options.cacheDir === undefined ? '--no-cache' : `--cache-dir=${options.cacheDir}`;
+  const own = ['pip', 'install', cache, '--python', clientPath('python')];
   const env = { UV_HTTP_RETRIES: '1', ...options.env };
   return install('uv', { ...options, env }, (target) => [...own, '--default-index', options.index, '--target', target]);
 }
