@@ -3,7 +3,15 @@ import { lastSegment } from '../model/address-path.ts';
 import { type DistributionFile, PROJECT_STATUSES, type ProjectStatus } from '../model/distribution-file.ts';
 import { distributionOf } from '../model/filename.ts';
 import { PageFormatError } from './page-format-error.ts';
-import { allVersions, checkApiVersion, type PageSource, type ParsedPage, uniqueFiles } from './parsed-page.ts';
+import {
+  allVersions,
+  checkApiVersion,
+  checkedBase,
+  MAX_DEPTH,
+  type PageSource,
+  type ParsedPage,
+  uniqueFiles,
+} from './parsed-page.ts';
 import { parseUrl } from './read-address.ts';
 import { readFile } from './read-file.ts';
 
@@ -35,7 +43,9 @@ export function parseHtmlPage(body: Buffer, source: PageSource): ParsedPage {
   if (text.lastIndexOf('<') > text.lastIndexOf('>')) throw new PageFormatError('it is cut off');
   const version = gathered.metas.get('pypi:repository-version');
   if (version !== undefined) checkApiVersion(version);
-  const base = (gathered.base === undefined ? null : URL.parse(gathered.base, source.url.href)) ?? source.url;
+  const base = checkedBase(
+    (gathered.base === undefined ? null : URL.parse(gathered.base, source.url.href)) ?? source.url,
+  );
   const read: DistributionFile[] = [];
   let dropped = 0;
   for (const { attributes, text: label } of gathered.anchors) {
@@ -64,11 +74,21 @@ function gather(text: string): Gathered {
   let anchor: Attributes | undefined;
   let heading = false;
   let words = '';
+  let depth = 0;
+  const endAnchor = (): void => {
+    if (anchor !== undefined) gathered.anchors.push({ attributes: anchor, text: words.trim() });
+    anchor = undefined;
+  };
   const parser = new Parser(
     {
       onopentag(name, attributes) {
-        if (name === 'a') [anchor, words] = [attributes, ''];
-        else if (name === 'title' || name === 'h1') [heading, words] = [true, ''];
+        depth += 1;
+        if (depth > MAX_DEPTH) throw new PageFormatError('its elements are nested too deeply');
+        if (name === 'a') {
+          // One that was not closed ends here, whatever is open within it.
+          endAnchor();
+          [anchor, words] = [attributes, ''];
+        } else if (name === 'title' || name === 'h1') [heading, words] = [true, ''];
         else if (name === 'base') gathered.base ??= attributes.href ?? '';
         else if (name === 'html') gathered.opened = true;
         else if (name === 'meta' && attributes.name !== undefined && gathered.metas.size < 64) {
@@ -79,10 +99,9 @@ function gather(text: string): Gathered {
         if ((anchor !== undefined || heading) && words.length < MAX_TEXT) words += piece;
       },
       onclosetag(name, isImplied) {
-        if (name === 'a' && anchor !== undefined) {
-          gathered.anchors.push({ attributes: anchor, text: words.trim() });
-          anchor = undefined;
-        } else if (name === 'title' || name === 'h1') {
+        depth -= 1;
+        if (name === 'a') endAnchor();
+        else if (name === 'title' || name === 'h1') {
           heading = false;
           if (/^\s*(?:links for|simple index|index of)\b/i.test(words)) gathered.hasIndexTitle = true;
         } else if (name === 'html' && !isImplied) gathered.closed = true;

@@ -1,9 +1,19 @@
 import { type DistributionFile, PROJECT_STATUSES, type ProjectStatus } from '../model/distribution-file.ts';
 import { isObject, type JsonObject, readJson } from '../model/json.ts';
 import { PageFormatError } from './page-format-error.ts';
-import { allVersions, checkApiVersion, type PageSource, type ParsedPage, uniqueFiles } from './parsed-page.ts';
+import {
+  allVersions,
+  checkApiVersion,
+  checkedBase,
+  type PageSource,
+  type ParsedPage,
+  uniqueFiles,
+} from './parsed-page.ts';
 import { readFile } from './read-file.ts';
 
+// Ours, against pages that are made to be large.
+const MAX_NESTING = 64;
+const MAX_UNKNOWN_KEYS = 256;
 const PAGE_KEYS = new Set(['meta', 'name', 'versions', 'files', 'project-status', 'alternate-locations']);
 const FILE_KEYS = new Set([
   'filename',
@@ -30,7 +40,8 @@ export function parseJsonPage(body: Buffer, source: PageSource, json?: unknown):
   const meta = isObject(page.meta) ? page.meta : {};
   if (meta['api-version'] !== undefined) checkApiVersion(String(meta['api-version']));
   if (!Array.isArray(page.files)) throw new PageFormatError('it has no list of files');
-  const read = page.files.map((entry: unknown) => fileOf(entry, source.url)).filter((file) => file !== undefined);
+  const base = checkedBase(source.url);
+  const read = page.files.map((entry: unknown) => fileOf(entry, base)).filter((file) => file !== undefined);
   const files = uniqueFiles(read);
   const extra = unknownKeys(page, PAGE_KEYS);
   return {
@@ -71,15 +82,23 @@ function fileOf(entry: unknown, base: URL): DistributionFile | undefined {
   );
 }
 
-/** Names that begin with `_` are private to the index that sent them. */
+/** Names that begin with `_` are private to the index that sent them; what is nested or goes on without end is left out. */
 function unknownKeys(object: JsonObject, known: ReadonlySet<string>): JsonObject | undefined {
   let extra: Record<string, unknown> | undefined;
+  let count = 0;
   for (const key of Object.keys(object)) {
-    if (known.has(key) || key.startsWith('_')) continue;
+    if (count >= MAX_UNKNOWN_KEYS) break;
+    if (known.has(key) || key.startsWith('_') || isDeeper(object[key], MAX_NESTING)) continue;
+    count += 1;
     extra ??= {};
     extra[key] = object[key];
   }
   return extra;
+}
+
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
 function listedVersions(versions: unknown): readonly string[] {

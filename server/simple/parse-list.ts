@@ -2,6 +2,7 @@ import { Parser } from 'htmlparser2';
 import { isObject, readJson } from '../model/json.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import { PageFormatError } from './page-format-error.ts';
+import { MAX_DEPTH } from './parsed-page.ts';
 
 // Ours: text beyond that is no name.
 const MAX_TEXT = 256;
@@ -34,9 +35,12 @@ function namesInHtml(html: string): readonly string[] {
   const names: string[] = [];
   let words: string | undefined;
   let hasHead = false;
+  let depth = 0;
   const parser = new Parser(
     {
       onopentag(name) {
+        depth += 1;
+        if (depth > MAX_DEPTH) throw new PageFormatError('its elements are nested too deeply');
         if (name === 'a') words = '';
         else if (name === 'html' || name === 'title') hasHead = true;
       },
@@ -44,6 +48,7 @@ function namesInHtml(html: string): readonly string[] {
         if (words !== undefined && words.length < MAX_TEXT) words += piece;
       },
       onclosetag(name) {
+        depth -= 1;
         if (name !== 'a' || words === undefined) return;
         names.push(words);
         words = undefined;

@@ -18,6 +18,17 @@ export interface PageSource {
   readonly url: URL;
 }
 
+/** Elements of HTML within each other, as browsers have it: the parser takes longer for each element the more are open. */
+export const MAX_DEPTH = 512;
+// Ours: it is written out for each file.
+const MAX_BASE = 2048;
+
+/** The address that relative links are relative to. Throws `PageFormatError` when it is very long. */
+export function checkedBase(base: URL): URL {
+  if ((URL.parse('.', base.href)?.href.length ?? 0) <= MAX_BASE) return base;
+  throw new PageFormatError('the address that its links are relative to is very long');
+}
+
 /** Throws `PageFormatError` for a version of the API with an unknown major part, as PEP 629 demands of clients. */
 export function checkApiVersion(version: string): void {
   if (/^\s*1(?:\.|\s*$)/.test(version)) return;

@@ -106,6 +106,8 @@ function* inHtml(page: UpstreamPage, isMetadata: boolean, sha256: Digest): Gener
   }
 }
 
+// Of a tag, on either side of its link.
+const MAX_TAG = 8192;
 const HREF = /href\s{0,9}=\s{0,9}(?:"([^"]{0,4096})"|'([^']{0,4096})'|([^\s"'>]{1,4096}))/gi;
 
 function* hrefsOf(text: string): Generator<string> {
@@ -115,12 +117,14 @@ function* hrefsOf(text: string): Generator<string> {
 /** The links of a page, each with the text of its tag's other attributes. */
 function* linksOf(text: string): Generator<{ readonly href: string; readonly rest: () => string }> {
   for (const match of text.matchAll(HREF)) {
-    const tag = (): string => {
-      const from = Math.max(text.lastIndexOf('<', match.index), 0);
-      const to = text.indexOf('>', match.index + match[0].length);
-      return text.slice(from, to < 0 ? undefined : to).slice(0, 8192);
+    const { 0: link, index } = match;
+    const rest = (): string => {
+      const before = text.slice(Math.max(0, index - MAX_TAG), index);
+      const after = text.slice(index + link.length, index + link.length + MAX_TAG);
+      const end = after.indexOf('>');
+      return before.slice(Math.max(0, before.lastIndexOf('<'))) + after.slice(0, end < 0 ? undefined : end);
     };
-    yield { href: unescapeHtml(match[1] ?? match[2] ?? match[3] ?? ''), rest: () => tag().replace(match[0], '') };
+    yield { href: unescapeHtml(match[1] ?? match[2] ?? match[3] ?? ''), rest };
   }
 }
 

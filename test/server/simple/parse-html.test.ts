@@ -179,6 +179,45 @@ test('pages made to be slow are read in time', () => {
   }
 });
 
+test('links and paragraphs that are never closed are read, elements within each other without end are refused', () => {
+  const names = Array.from({ length: 2_000 }, (_, at) => `foo-1.${at}.zip`);
+  const page = (around: (link: string) => string, count: number) =>
+    parse(
+      names
+        .slice(0, count)
+        .map((name) => around(`<a href="${name}">${name}`))
+        .join(''),
+    ).files.length;
+  for (const before of ['', '<br>', '<img>'])
+    assert.equal(
+      page((link) => before + link, 2_000),
+      2_000,
+      before,
+    );
+  for (const before of ['<p>', '<li>'])
+    assert.equal(
+      page((link) => `${before}${link}</a>`, 2_000),
+      2_000,
+      before,
+    );
+  for (const before of ['<p>', '<li>', '<font>'])
+    assert.equal(
+      page((link) => before + link, 200),
+      200,
+      before,
+    );
+  const [within, beyond] = [500, 600].map((depth) => `${'<div>'.repeat(depth)}<a href="foo-1.0.zip">foo-1.0.zip</a>`);
+  assert.equal(parse(within ?? '').files.length, 1);
+  assert.throws(() => parse(beyond ?? ''), PageFormatError);
+});
+
+test('what a page says once for all of its links cannot make each of them long', () => {
+  const link = '<a href="foo-1.0.zip">foo-1.0.zip</a>';
+  assert.equal(parse(`<base href="/${'a/'.repeat(900)}">${link}`).files.length, 1);
+  assert.equal(parse(`<base href="/f/?${'a'.repeat(9_000)}">${link}`).files.length, 1, 'of a query nothing is left');
+  assert.throws(() => parse(`<base href="/${'a/'.repeat(2_000)}">${link}`), PageFormatError);
+});
+
 test('damaged pages give a page or a PageFormatError, and never an unsafe name', () => {
   const sound = [renderHtmlPage(hugePage(4)).toString('latin1'), renderJsonPage(hugePage(4)).toString('latin1')];
   const change = fc.record({

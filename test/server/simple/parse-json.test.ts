@@ -180,6 +180,17 @@ test('what is no JSON page is refused', () => {
     assert.equal(parse({ files: [], meta: { 'api-version': version } }).dropped, 0);
 });
 
+test('of what we do not know as much is kept as can be written again', () => {
+  const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`;
+  const many = Array.from({ length: 5_000 }, (_, at) => `"k${at}":1`).join(',');
+  const file = `"filename":"foo-1.0.zip","url":"foo-1.0.zip","hashes":{},"near":${nested(9)},"far":${nested(30_000)}`;
+  const page = parse(`{"near":${nested(9)},"far":${nested(30_000)},${many},"files":[{${file}}]}`);
+  assert.equal(page.files.length, 1);
+  assert.deepEqual(Object.keys(page.files[0]?.extra ?? {}), ['near']);
+  assert.deepEqual(Object.keys(page.extra ?? {}).slice(0, 2), ['near', 'k0']);
+  assert.ok(JSON.stringify(page).length < 10_000);
+});
+
 test('upload times are brought into the one form of PEP 700', () => {
   const times: readonly (readonly [string, string | undefined])[] = [
     ['2024-01-02T03:04:05Z', '2024-01-02T03:04:05Z'],
