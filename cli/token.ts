@@ -105,17 +105,19 @@ function limit(patterns: readonly string[] | null): string {
 
 const RIGHTS = ['read', 'upload', 'bundle', 'admin'];
 
-function rights(text: string): readonly string[] {
-  const list = words(text);
-  if (list.length > 0 && list.every((word) => RIGHTS.includes(word))) return list;
+function rights(text: string, before?: readonly string[]): readonly string[] {
+  const list = words(text, before);
+  if (words(text).length > 0 && list.every((word) => RIGHTS.includes(word))) return list;
   throw new InvalidArgumentError(`Expected ${RIGHTS.join(', ')}; several with commas.`);
 }
 
-function words(text: string): readonly string[] {
-  return text
+/** The words of an option, with those of the same option `before`. */
+function words(text: string, before: readonly string[] = []): readonly string[] {
+  const own = text
     .split(',')
     .map((word) => word.trim())
     .filter((word) => word !== '');
+  return [...new Set([...before, ...own])];
 }
 
 const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };

@@ -10,6 +10,24 @@ import { runCli } from '../support/run-cli.ts';
 import { BOOTSTRAP_TOKEN } from '../support/test-access.ts';
 
 describe('stormcellar token', () => {
+  it('takes an option that is given several times as all of them', async (t) => {
+    const { url, tokens } = await accessServer(t);
+    const rights = ['--can', 'read', '--can', 'upload', '--can', 'read'];
+    const names = ['--projects', 'acme-*,b', '--projects', 'c', '--apps', 'x', '--apps', 'y'];
+    const env = { STORMCELLAR_URL: url, STORMCELLAR_TOKEN: BOOTSTRAP_TOKEN };
+    const made = await runCli(['token', 'create', 'ci', ...rights, ...names], env);
+    assert.equal(made.status, 0, made.stderr);
+    const [token] = await tokens.list();
+    assert.deepEqual(
+      [token?.can, token?.projects, token?.apps],
+      [
+        ['read', 'upload'],
+        ['acme-*', 'b', 'c'],
+        ['x', 'y'],
+      ],
+    );
+  });
+
   it('makes, lists and revokes tokens', async (t) => {
     const { url, tokens } = await accessServer(t, { clock: new FakeClock(Date.now()) });
     const env = { STORMCELLAR_URL: `${url}/`, STORMCELLAR_TOKEN: BOOTSTRAP_TOKEN };
