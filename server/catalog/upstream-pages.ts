@@ -1,6 +1,6 @@
 import type { ProjectStatus } from '../model/distribution-file.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import { first, prepared, run, type Script, type Values } from './catalog.ts';
+import { all, first, prepared, run, type Script, type Values } from './catalog.ts';
 import { sql } from './schema.ts';
 
 /** The kept page of an upstream's project, as JSON, or `undefined`. */
@@ -96,6 +96,20 @@ export function* rememberPage(page: PageRecord): Script<number> {
   const row = yield* first(body === undefined ? keepSame(answer) : keepNew(answer));
   if (body !== undefined) yield* run(keepBody({ name, repository, body }));
   return row?.revision ?? 1;
+}
+
+/** Are there `count` projects of the upstream besides `name` whose vanished files are not believed to be gone? */
+export function* areOthersSuspect(repository: string, name: ProjectName, count: number): Script<boolean> {
+  const rows = yield* all(
+    sql
+      .selectFrom('project')
+      .select('name')
+      .where('repository', '=', repository)
+      .where('suspect_since', 'is not', null)
+      .where('name', '<>', name)
+      .limit(count),
+  );
+  return rows.length === count;
 }
 
 /** Upstream confirmed the kept page: its time begins anew. */

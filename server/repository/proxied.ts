@@ -61,6 +61,7 @@ export class Proxied implements Repository {
   readonly #files: ProxiedFiles;
   readonly #refreshes = new SingleFlight<ProjectName, void>();
   readonly #background = new Set<Promise<void>>();
+  readonly #lastListing = { at: 0 };
   readonly #failures = new LRUCache<ProjectName, Failure>({ max: 10_000 });
 
   constructor(parts: ProxiedParts) {
@@ -255,7 +256,7 @@ export class Proxied implements Repository {
   #refresh(name: ProjectName, known: ProjectState | undefined): Promise<void> {
     return this.#refreshes.run(name, () => {
       const { turns, upstream, timeoutMs } = this.#parts;
-      const parts = { ...this.#parts, pages: this.#pages, passing: this.#passing };
+      const parts = { ...this.#parts, pages: this.#pages, passing: this.#passing, lastListing: this.#lastListing };
       // While it is known to be down nobody is asked.
       if (turns === undefined || upstream.downSince !== undefined) return refreshPage(parts, name, known);
       const request = { repository: this.name, name, checkedAt: known?.checkedAt, timeoutMs };

@@ -1,7 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { findProjectState, type ProjectState } from '../catalog/project-state.ts';
 import { findHoldings } from '../catalog/stored-files.ts';
-import { findSerial, findUpstreamPage, rememberPage, renewPage } from '../catalog/upstream-pages.ts';
+import { areOthersSuspect, findSerial, findUpstreamPage, rememberPage, renewPage } from '../catalog/upstream-pages.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { ProjectDetail } from '../model/distribution-file.ts';
@@ -30,8 +30,12 @@ export interface RefreshParts extends PageTimes {
   readonly pages: KnownPages;
   /** Are shown what could not be kept of a project that is not known. */
   readonly passing: PassingPages;
+  /** When upstream last gave a page that lists files, or confirmed one, milliseconds: then not all of it has vanished. */
+  readonly lastListing: { at: number };
 }
 
+// Authors delete a release or a project; where so many others have vanished too and no page lists anything, the index is broken.
+const OTHERS_GONE = 5;
 // A name that upstream does not have is asked again soon: it may have been released this minute.
 const ABSENT_FOR_MS = 60_000;
 const SOONEST_MS = 1_000;
@@ -40,8 +44,8 @@ type Answer = ProjectDetail | { readonly name: ProjectName; readonly absent: tru
 
 /**
  * Asks upstream for a project's page and remembers the answer, all or nothing; an answer that is older than the kept one (by its serial) is
- * held until it has stayed so for `confirmForMs`. Throws `upstream-unavailable`,
- * `upstream-timeout`; what is kept is then untouched. `turn`: where several nodes could ask.
+ * held until it has stayed so for `confirmForMs`, and so are vanished files, however long when all that upstream had has vanished with them. Throws
+ * `upstream-unavailable`, `upstream-timeout`; what is kept is then untouched. `turn`: where several nodes could ask.
  */
 export async function refreshPage(
   parts: RefreshParts,
@@ -57,6 +61,7 @@ export async function refreshPage(
   });
   const now = clock.nowMs();
   if (page === 'not-modified') {
+    parts.lastListing.at = now;
     await catalog.write(function* () {
       yield* renewPage(upstream.name, name, { checkedAt: now, freshUntil: now + parts.freshForMs });
       if (finish !== undefined) yield* finish();
@@ -69,6 +74,7 @@ export async function refreshPage(
   }
   const detail = await parseUpstreamPage(name, page, parts);
   const { etag, lastSerial: serial, isFallback = false } = page;
+  if (detail.files.length > 0 && !isFallback) parts.lastListing.at = now;
   await rememberOrPass(parts, detail, { known, etag, serial, isFallback, finish });
 }
 
@@ -113,6 +119,12 @@ async function remember(
     const heldSince = before?.suspectSince ?? now;
     // An edge that is behind: it must not take back a yank or a quarantine. If it stays so, somebody has changed the upstream.
     const isHeld = known !== undefined && isOlder && !more.isFallback && now - heldSince < parts.confirmForMs;
+    const isDoubted =
+      !listsFiles(answer) &&
+      parts.lastListing.at < heldSince &&
+      now - heldSince >= parts.confirmForMs &&
+      (yield* areOthersSuspect(upstream.name, name, OTHERS_GONE));
+    const confirmForMs = isDoubted ? Number.POSITIVE_INFINITY : parts.confirmForMs;
     const stored = known === undefined ? [] : (yield* findHoldings(upstream.name, name)).files.keys();
     // What has vanished is for the first address to confirm.
     const isJudged = !more.isFallback;
@@ -120,7 +132,7 @@ async function remember(
       ? { page: known, suspectSince: heldSince, empty: false }
       : known !== undefined && more.isFallback && !('absent' in answer)
         ? addFromFallback(known, answer, now)
-        : mergePage(known, answer, { now, confirmForMs: parts.confirmForMs, stored: new Set(stored) });
+        : mergePage(known, answer, { now, confirmForMs, stored: new Set(stored) });
     const body = JSON.stringify(merged.page);
     const isSame = before?.present === !merged.empty && (merged.empty || body === text);
     const revision = yield* rememberPage({
@@ -161,4 +173,8 @@ function freshFor({ freshForMs, confirmForMs }: PageTimes, isEmpty: boolean, sus
   if (isEmpty) return Math.min(freshForMs, ABSENT_FOR_MS);
   if (suspectForMs === undefined) return freshForMs;
   return Math.min(freshForMs, Math.max(SOONEST_MS, confirmForMs - suspectForMs));
+}
+
+function listsFiles(answer: Answer): boolean {
+  return !('absent' in answer) && answer.files.length > 0;
 }

@@ -131,6 +131,39 @@ for (const [what, vanish] of [
   });
 }
 
+for (const [what, order] of [
+  ['answers 404', { status: 404 }],
+  ['sends empty pages', emptyPage],
+] as const) {
+  test(`upstream ${what} for all that it had: held for as long as that lasts, also after a restart`, async (t) => {
+    const others = ['a', 'b', 'c', 'd', 'e'];
+    const { up, clock, app } = await seeded(t, { fallbackProjects: others });
+    const askAll = async (of: TestApp) => {
+      const asked = ['demo', ...others].map((name) => pageOf(of, name));
+      return (await Promise.all(asked)).map(({ page }) => page);
+    };
+    await askAll(app);
+    await clock.advance(11 * MINUTE);
+    up.order('/simple/*', order);
+    await askAll(app);
+    const restarted = await app.restart();
+    for (let hours = 0; hours < 5; hours += 1) {
+      await clock.advance(HOUR);
+      const pages = await askAll(restarted);
+      assert.deepEqual(pages[0]?.versions.toSorted(), ['1.0', '2.0']);
+      assert.ok(pages.every(({ files }) => files.length > 0 && files.every(({ yanked }) => yanked === undefined)));
+    }
+    const { answer } = await pageOf(restarted);
+    assert.match(answer.headers.get('cache-status') ?? '', /detail=suspect/);
+
+    // One that is there again, and the others are gone for themselves.
+    up.order('/simple/a/', {});
+    await clock.advance(11 * MINUTE);
+    await pageOf(restarted, 'a');
+    assert.match(String((await pageOf(restarted)).page.files[0]?.yanked), /^removed upstream on /);
+  });
+}
+
 test('one deleted release stays installable by pin', async (t) => {
   const { up, clock, app } = await seeded(t);
   up.project('demo').remove(kept.filename);
