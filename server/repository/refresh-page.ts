@@ -149,7 +149,7 @@ async function remember(
         freshFor(
           parts,
           merged.empty,
-          isJudged && merged.suspectSince !== undefined ? now - merged.suspectSince : undefined,
+          isJudged && !isDoubted && merged.suspectSince !== undefined ? now - merged.suspectSince : undefined,
         ),
       suspectSince: merged.suspectSince,
       ...(isSame ? {} : { body }),
