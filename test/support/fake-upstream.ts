@@ -7,9 +7,10 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type Answer, changed, type Exchange, type Order, send } from './fake-orders.ts';
 import { FakeProject, type PageSnapshot } from './fake-project.ts';
+import { freePort } from './free-port.ts';
 
 export interface FakeUpstreamOptions {
   /** Which formats its pages have. Both unless told. */
@@ -292,7 +293,7 @@ function file(body: Buffer, headers: IncomingHttpHeaders, order: Order): Answer 
   return { status: 206, headers: partial, body: body.subarray(start, end + 1) };
 }
 
-/** One port of 127.0.0.1 that can be closed and opened again. */
+/** One port of 127.0.0.1 that can be closed and opened again; nobody else is given it meanwhile. */
 class Listener {
   port = 0;
   #server: Server | undefined;
@@ -314,11 +315,11 @@ class Listener {
       socket.on('error', () => socket.destroy());
       socket.once('close', () => this.#sockets.delete(socket));
     });
+    if (this.port === 0) this.port = await freePort();
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.port, '127.0.0.1', resolve);
     });
-    this.port = (server.address() as AddressInfo).port;
     this.#server = server;
   }
 
