@@ -259,7 +259,7 @@ export async function compose(config: Config, parts: Partial<Parts> = {}): Promi
       problemRoutes(),
       browseRoutes({ browse, metrics, access, index, refresh: (name) => refreshEverywhere(reading, name) }),
       indexRoutes({ handler, legacyJson: new LegacyJson({ access, clock, isPublic, originOf }), index }),
-      uiRoutes({ access, browse, version, originOf, warnings, indexes: Object.keys(config.indexes) }),
+      uiRoutes({ access, browse, version, originOf, warnings }),
     ],
   });
 

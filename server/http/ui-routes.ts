@@ -11,7 +11,6 @@ export interface UiParts {
   readonly access: Authorizer;
   readonly browse: Browse;
   readonly version: string;
-  readonly indexes: readonly string[];
   readonly warnings: readonly string[];
   /** Scheme, host and prefix that clients use, without a slash at the end. */
   readonly originOf: (req: Request) => string;
@@ -42,7 +41,6 @@ export function uiRoutes(parts: UiParts): Router {
       version: parts.version,
       indexUrl: `${base}/simple/`,
       uploadUrl: `${base}/legacy/`,
-      indexes: parts.indexes,
       overview: await parts.browse.overview(),
       upstreams: await parts.browse.upstreams(),
       warnings: parts.warnings,

@@ -7,10 +7,10 @@ export interface FrontPage {
   /** Address of the default index, as this visitor reaches it. */
   readonly indexUrl: string;
   readonly uploadUrl: string;
-  readonly indexes: readonly string[];
   readonly overview: Overview;
   readonly upstreams: readonly UpstreamOverview[];
   readonly warnings: readonly string[];
+  /** Of `indexUrl`, without the port. */
   readonly host: string;
 }
 
