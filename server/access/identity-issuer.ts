@@ -1,6 +1,6 @@
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import type { Clock } from '../clock.ts';
-import type { OidcIssuer } from '../model/trusted-publisher.ts';
+import { isSafeAddress, type OidcIssuer } from '../model/trusted-publisher.ts';
 import { Problem } from '../problem.ts';
 
 const KEYS_FRESH_MS = 60 * 60_000;
@@ -100,8 +100,7 @@ export class IdentityIssuer {
 /** An address that keys may be fetched from: https, or plain http on this machine. Throws `TypeError`. */
 export function checkedUrl(text: string): URL {
   const url = new URL(text);
-  const local = url.protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
-  if (url.protocol !== 'https:' && !local) throw new TypeError(`not an https address: ${url.origin}`);
+  if (!isSafeAddress(url)) throw new TypeError(`not an https address: ${url.origin}`);
   return url;
 }
 

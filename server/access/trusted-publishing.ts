@@ -12,7 +12,7 @@ import {
 } from '../catalog/tokens.ts';
 import type { Clock } from '../clock.ts';
 import type { Actor } from '../model/access.ts';
-import { findPublisher, type OidcIssuer, type TrustedPublisher } from '../model/trusted-publisher.ts';
+import { findPublisher, type OidcIssuer, type TrustedPublisher, trustsAnybody } from '../model/trusted-publisher.ts';
 import { Problem } from '../problem.ts';
 import type { FailedAttempts } from './failed-attempts.ts';
 import type { TokenGeneration } from './generation.ts';
@@ -195,8 +195,7 @@ function checkIssuers(issuers: readonly OidcIssuer[]): void {
     if (jwksUrl !== null) checkedUrl(jwksUrl);
     for (const publisher of grants) {
       normaliseGrant(publisher);
-      // Anybody can get a token of a public issuer.
-      if (Object.values(publisher.claims).every((value) => value === '*')) {
+      if (trustsAnybody(publisher)) {
         throw new RangeError(`a grant of ${issuer} needs a claim that tells its publisher from others`);
       }
     }

@@ -1,3 +1,4 @@
+import { isSafeAddress, trustsAnybody } from '../model/trusted-publisher.ts';
 import type { Complaint } from './complaints.ts';
 import type { Config } from './schema.ts';
 
@@ -79,26 +80,21 @@ function issuerChecks({ oidc: { issuers } }: Config): Complaint[] {
       });
     }
     for (const [key, url] of Object.entries({ issuer, jwksUrl })) {
-      if (url === null || isSafeUrl(url)) continue;
+      if (url === null || isSafeAddress(new URL(url))) continue;
       complaints.push({
         path: `${path}.${key}`,
         found: JSON.stringify(url),
         expected: 'an https address, or http on this machine',
       });
     }
-    for (const [number, { claims }] of grants.entries()) {
-      if (!Object.values(claims).every((value) => value === '*')) continue;
+    for (const [number, grant] of grants.entries()) {
+      if (!trustsAnybody(grant)) continue;
       complaints.push({
         path: `${path}.grants[${number}].claims`,
-        found: JSON.stringify(claims),
+        found: JSON.stringify(grant.claims),
         expected: 'a claim that tells this publisher from others: anybody can get a token of a public issuer',
       });
     }
   }
   return complaints;
-}
-
-function isSafeUrl(text: string): boolean {
-  const url = new URL(text);
-  return url.protocol === 'https:' || ['127.0.0.1', '[::1]', 'localhost'].includes(url.hostname);
 }

@@ -22,6 +22,16 @@ export interface OidcIssuer {
   readonly grants: readonly TrustedPublisher[];
 }
 
+/** May an issuer's keys be fetched from there: by https, or by http on this machine? */
+export function isSafeAddress({ protocol, hostname }: URL): boolean {
+  return protocol === 'https:' || (protocol === 'http:' && ['127.0.0.1', '[::1]', 'localhost'].includes(hostname));
+}
+
+/** Would any token of the issuer do? Anybody can get one of a public issuer. */
+export function trustsAnybody({ claims }: Pick<TrustedPublisher, 'claims'>): boolean {
+  return Object.values(claims).every((value) => value === '*');
+}
+
 /** The first publisher whose claims the token bears, or `undefined`. A claim that is missing, or no plain value, matches nothing. */
 export function findPublisher(
   publishers: readonly TrustedPublisher[],
