@@ -83,8 +83,9 @@ export class ProjectAdmin {
 
   #kindOf(repository: string): 'hosted' | 'upstream' {
     const kind = this.#kinds.get(repository);
-    if (kind === undefined) throw new Problem('repository-not-found', 'There is no repository of that name.');
-    return kind;
+    if (kind !== undefined) return kind;
+    const names = [...this.#kinds.keys()].join(', ');
+    throw new Problem('repository-not-found', `There is no repository of that name here, only: ${names}.`);
   }
 
   #mustBeHosted(repository: string): void {

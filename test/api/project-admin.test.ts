@@ -179,6 +179,8 @@ describe('what admins do with projects', () => {
       const refused = await app.admin(`${PROJECT}/releases/1.0`, init);
       assert.match(((await refused.json()) as { detail: string }).detail, told);
     }
+    const elsewhere = await app.admin('/admin/repositories/absent/projects/demo/files/x.whl', { method: 'DELETE' });
+    assert.match(((await elsewhere.json()) as { detail: string }).detail, /only: local, pypi\.$/);
     assert.equal(await etag(app), before);
   });
 
