@@ -122,8 +122,8 @@ export interface LockChanges {
   readonly files?: ReadonlyMap<number, readonly KnownFile[]>;
   /** The new address of a file that the lock names by address; `undefined`: as it is. */
   readonly fileUrl?: (url: string, entry: LockEntry) => string | undefined;
-  /** The new address of an index that the lock names; `undefined`: as it is. */
-  readonly indexUrl?: (url: string) => string | undefined;
+  /** The new address of an index that the lock names, for a project where it names it for each; `undefined`: as it is. */
+  readonly indexUrl?: (url: string, project?: string) => string | undefined;
   /** Pages of files elsewhere that the lock names are left out. */
   readonly withoutLinks?: boolean;
 }

@@ -1,10 +1,12 @@
 import type { Catalog } from '../catalog/catalog.ts';
+import { findProjectRows } from '../catalog/holdings.ts';
 import { listJobItems } from '../catalog/jobs.ts';
 import { findSource, type SourceRecord } from '../catalog/sources.ts';
 import type { JobItem } from '../model/job.ts';
 import { type ProjectName, projectName } from '../model/project-name.ts';
 import { versionKey } from '../model/version.ts';
 import type { FirstMatch } from '../repository/first-match.ts';
+import { answering } from './answering.ts';
 import { keptOtherwise } from './kept-sources.ts';
 import {
   folderIn,
@@ -65,16 +67,17 @@ export async function rewrittenLock(
     );
   }
   const canonical = options.urls === 'canonical' ? await upstreamUrls(lock.entries, index, options) : undefined;
-  const indexUrl =
-    options.urls === 'canonical' ? firstUpstream(index, options) : `${options.origin}${options.prefix}/simple/`;
+  const indexes = canonical === undefined ? undefined : await upstreamIndexes(lock.entries, { index, job, options });
+  const here = `${options.origin}${options.prefix}/simple/`;
   const changes: LockChanges = {
     sources,
     files,
     withoutLinks: options.urls === 'here',
     fileUrl: (url, entry) => (canonical === undefined ? hereUrl(url, entry, options) : canonical.get(url)),
-    indexUrl: (url) => {
-      if (indexUrl === undefined || (canonical !== undefined && !isHere(url, options))) return undefined;
-      return url.endsWith('/') ? indexUrl : indexUrl.replace(/\/$/, '');
+    indexUrl: (url, project) => {
+      if (indexes !== undefined && !isHere(url, options)) return undefined;
+      const indexUrl = indexes === undefined ? here : indexes.get(project);
+      return url.endsWith('/') ? indexUrl : indexUrl?.replace(/\/$/, '');
     },
   };
   return rewriteLock(text, changes);
@@ -210,9 +213,25 @@ async function pageOf(index: FirstMatch, project: ProjectName) {
   return (await index.project(project, { offline: false }))?.files;
 }
 
-function firstUpstream(index: FirstMatch, { upstreamUrl }: RewriteOptions): string | undefined {
-  const upstream = index.sources.find(({ kind }) => kind === 'upstream');
-  return upstream === undefined ? undefined : upstreamUrl(upstream.repository.name);
+/**
+ * The addresses of the indexes that projects come from; a project that was uploaded here comes from none. Under `undefined`: that of a
+ * lock that names indexes for no project.
+ */
+async function upstreamIndexes(
+  entries: readonly LockEntry[],
+  parts: { readonly index: FirstMatch; readonly job: { readonly catalog: Catalog }; readonly options: RewriteOptions },
+): Promise<ReadonlyMap<string | undefined, string>> {
+  const { index, job, options } = parts;
+  const first = index.sources.find(({ kind }) => kind === 'upstream')?.repository;
+  const names = [...new Set(entries.flatMap(({ project }) => project ?? []))];
+  const rows = Map.groupBy(await job.catalog.read(() => findProjectRows(names)), ({ name }) => name);
+  const urls = new Map<string | undefined, string>();
+  for (const project of [undefined, ...names]) {
+    const repository = project === undefined ? first : answering(index, project, rows.get(project) ?? []).repository;
+    const url = repository === undefined ? undefined : options.upstreamUrl(repository.name);
+    if (url !== undefined) urls.set(project, url);
+  }
+  return urls;
 }
 
 function isHere(url: string, { origin }: RewriteOptions): boolean {

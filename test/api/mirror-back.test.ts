@@ -7,7 +7,7 @@ import { fakeUpstream } from '../support/fake-upstream.ts';
 import { gitProject } from '../support/git-project.ts';
 import { drill, mirror, rewritten } from '../support/mirroring.ts';
 import { testApp } from '../support/test-app.ts';
-import { makeSdist } from '../support/wheel.ts';
+import { makeSdist, makeWheel } from '../support/wheel.ts';
 
 const sdist = makeSdist({ name: 'gamma', version: '1.0' });
 const hash = `hash = "sha256:${sdist.sha256}"`;
@@ -158,3 +158,51 @@ function namesIn(archive: Buffer): readonly string[] {
   walker.end();
   return names;
 }
+
+test('each project goes back to the index that it came from, and what was uploaded here stays here', async (t) => {
+  const [a, b] = [await fakeUpstream(t), await fakeUpstream(t)];
+  const [alpha, beta, acme] = ['alpha', 'beta', 'acme'].map((name) => makeWheel({ name, version: '1.0' }));
+  assert.ok(alpha !== undefined && beta !== undefined && acme !== undefined);
+  a.project('alpha').add(alpha);
+  b.project('beta').add(beta);
+  const upstream = (url: string) => ({ kind: 'upstream', url });
+  const app = await testApp(t, {
+    config: {
+      repositories: { local: { kind: 'hosted' }, a: upstream(a.url), b: upstream(b.url) },
+      indexes: { main: { repositories: ['local', 'a', 'b'] } },
+    },
+  });
+  const form = new FormData();
+  const fields = { ':action': 'file_upload', protocol_version: '1', name: 'acme', version: '1.0' };
+  for (const [key, value] of Object.entries({ ...fields, filetype: 'bdist_wheel', pyversion: 'py3' }))
+    form.set(key, value);
+  form.set('content', new Blob([new Uint8Array(acme.bytes)]), acme.filename);
+  const uploaded = await app.admin('/legacy/', { method: 'POST', body: form });
+  assert.equal(uploaded.status, 200, await uploaded.text());
+  const indexes = (of: readonly [string, string, string]): Readonly<Record<string, string>> => {
+    const files = [alpha, beta, acme].map((file, i) => ({ ...file, index: of[i] ?? '' }));
+    const own = (text: (file: (typeof files)[number]) => string): string => files.map(text).join('');
+    return {
+      'uv.lock': `version = 1\n${own(({ name, sha256, filename, index }) => {
+        const at = index.startsWith(app.url) ? `${index}${name}/` : index.replace('/simple/', '/files/');
+        return `\n[[package]]\nname = "${name}"\nversion = "1.0"\nsource = { registry = "${index}" }\nwheels = [\n    { url = "${at}${filename}", hash = "sha256:${sha256}" },\n]\n`;
+      })}`,
+      'poetry.lock': `${own(
+        ({ name, sha256, filename, index }) =>
+          `[[package]]\nname = "${name}"\nversion = "1.0"\nfiles = [\n    {file = "${filename}", hash = "sha256:${sha256}"},\n]\n\n[package.source]\ntype = "legacy"\nurl = "${index.slice(0, -1)}"\nreference = "x"\n\n`,
+      )}[metadata]\nlock-version = "2.1"\n`,
+      'pylock.toml': `lock-version = "1.0"\n${own(
+        ({ name, sha256, filename, index }) =>
+          `\n[[packages]]\nname = "${name}"\nversion = "1.0"\nindex = "${index}"\nwheels = [{ name = "${filename}", hashes = { sha256 = "${sha256}" } }]\n`,
+      )}`,
+    };
+  };
+  const here = `${app.url}/simple/`;
+  const [ours, theirs] = [indexes([here, here, here]), indexes([a.url, b.url, here])];
+  for (const name of ['uv.lock', 'poetry.lock', 'pylock.toml']) {
+    const job = await mirror(app, { name, content: ours[name] ?? '' });
+    assert.equal(job.state, 'succeeded', JSON.stringify(job));
+    assert.equal(await rewritten(app, job, '?urls=canonical'), theirs[name], name);
+    assert.equal(await rewritten(app, job), ours[name], name);
+  }
+});

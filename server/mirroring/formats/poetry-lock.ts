@@ -104,7 +104,7 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
       return;
     }
     if (url !== undefined && entry.source.kind === 'index')
-      editor.changeText(url, (index) => changes.indexUrl?.(index));
+      editor.changeText(url, (index) => changes.indexUrl?.(index, entry.project));
     if (url !== undefined && entry.source.kind === 'archive') {
       editor.changeText(url, (address) => changes.fileUrl?.(address.replace(/#.*$/s, ''), entry));
     }

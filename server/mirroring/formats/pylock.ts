@@ -125,7 +125,7 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
       return;
     }
     const indexUrl = editor.value([...at, 'index']);
-    if (indexUrl !== undefined) editor.changeText(indexUrl, (url) => changes.indexUrl?.(url));
+    if (indexUrl !== undefined) editor.changeText(indexUrl, (url) => changes.indexUrl?.(url, entry.project));
     const known = changes.files?.get(index) ?? [];
     const paths = entry.source.kind === 'archive' ? [[...at, 'archive']] : filePaths(editor, entry, at);
     paths.forEach((path, i) => {

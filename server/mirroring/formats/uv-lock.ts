@@ -135,7 +135,7 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
     if (entry.source.kind === 'archive' && before !== undefined)
       rewriteUrl(editor, before, { key: 'url', change: (url) => changes.fileUrl?.(url, entry) });
     if (before !== undefined && !apart.has(releaseAt(entry.project, entry.version, entry.source)))
-      rewriteUrl(editor, before, { key: 'registry', change: (url) => registryUrl(url, changes) });
+      rewriteUrl(editor, before, { key: 'registry', change: (url) => registryUrl(url, entry.project, changes) });
   });
   rewriteReferences(editor, edits, { newSources, apart, changes });
   return { ...text, content: edits.apply() };
@@ -150,7 +150,7 @@ function keptApart(entries: readonly LockEntry[], changes: LockChanges): Readonl
   const taken = new Set(entries.map(({ project, version, source }) => releaseAt(project, version, source)));
   for (const { project, version, source, files } of entries) {
     if (source.kind !== 'index' || source.index === undefined) continue;
-    const index = registryUrl(source.index, changes);
+    const index = registryUrl(source.index, project, changes);
     if (index === undefined || index === source.index) continue;
     const after = releaseAt(project, version, { kind: 'index', index });
     if (taken.has(after) && files.every(({ url }) => url !== undefined))
@@ -217,8 +217,8 @@ function rewriteUrl(
 }
 
 /** The files of a folder have paths, which uv takes from no index. */
-function registryUrl(registry: string, changes: LockChanges): string | undefined {
-  return isWebUrl(registry) ? changes.indexUrl?.(registry) : undefined;
+function registryUrl(registry: string, project: string | undefined, changes: LockChanges): string | undefined {
+  return isWebUrl(registry) ? changes.indexUrl?.(registry, project) : undefined;
 }
 
 /** Dependencies repeat a source where a name has several. */
@@ -243,7 +243,10 @@ function rewriteReferences(
       const index = textAt(source, 'registry') ?? '';
       const release = releaseAt(editor.textOf(name), textAt(item, 'version'), { kind: 'index', index });
       if (after === undefined && !apart.has(release))
-        rewriteUrl(editor, source, { key: 'registry', change: (url) => registryUrl(url, changes) });
+        rewriteUrl(editor, source, {
+          key: 'registry',
+          change: (url) => registryUrl(url, editor.textOf(name), changes),
+        });
     }
   }
 }
