@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import { enqueueJob } from '../catalog/jobs.ts';
-import { findKeptLock, keepLock } from '../catalog/locks.ts';
+import { findKeptLock, keepLock, noteWatch } from '../catalog/locks.ts';
 import type { Clock } from '../clock.ts';
 import type { Drilled } from '../mirroring/drill.ts';
 import type { LockOrders } from '../mirroring/lock-orders.ts';
@@ -35,7 +35,14 @@ export async function mirrorLock(parts: MirrorLockParts, job: JobRun<'mirror-loc
   if (keep !== undefined && (isWhole || (await catalog.read(() => findKeptLock(keep))) === undefined)) {
     await keepUnder(parts, job, { name: keep, drilled });
   }
-  if (!isWhole) throw new JobGivesUp(sentence(summary, drilled));
+  if (!isWhole) {
+    const why = sentence(summary, drilled);
+    if (keep !== undefined && job.input.isWatched) {
+      const watched = `What it has now could not be mirrored, and the text before is kept. ${why}`;
+      await catalog.write(() => noteWatch(keep, watched, parts.clock.nowMs()));
+    }
+    throw new JobGivesUp(why);
+  }
   const { present, notes, targets } = drilled.result;
   const told = [...summary.notes, ...notes].slice(0, 200);
   return { ...summary.counts, ready: true, present, notes: told, targets };

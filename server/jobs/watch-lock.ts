@@ -45,7 +45,7 @@ export async function watchLock(parts: WatchLockParts, job: JobRun<'watch-lock'>
       const options = JSON.parse(kept.options) as LockOptions;
       // Only the lock itself is watched: the files that it refers to stay as they were sent.
       const text = { ...before, name: before.name ?? name, content };
-      mirrored = await orders.mirror({ ...options, text, keep: name }, job.actor);
+      mirrored = await orders.mirror({ ...options, text, keep: name, isWatched: true }, job.actor);
     }
   } catch (thrown) {
     if (!(thrown instanceof Problem)) throw thrown;

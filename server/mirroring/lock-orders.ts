@@ -19,6 +19,8 @@ export interface LockOrder extends LockOptions {
   readonly text: LockText;
   readonly keep?: string;
   readonly watch?: { readonly url: string; readonly everyMs: number } | null;
+  /** Of a text that a watch has found. */
+  readonly isWatched?: true;
 }
 
 /** A lock that was read, and how it is to be looked at. */
@@ -55,7 +57,7 @@ export class LockOrders {
   /** Makes the job that mirrors a lock; answers its id. Throws `malformed-request`, `index-not-found`, `not-accepted`. */
   async mirror(order: LockOrder, actor: Actor): Promise<string> {
     this.#open(order.text, order);
-    const { text, index, targets, sdists, keep, watch } = order;
+    const { text, index, targets, sdists, keep, watch, isWatched } = order;
     // The first look at it is a day away: too late to tell that there will never be one.
     if (watch) await this.#checkAddress(watch.url);
     const json = JSON.stringify(text);
@@ -67,6 +69,7 @@ export class LockOrders {
       ...(index === undefined ? {} : { index }),
       ...(keep === undefined ? {} : { keep }),
       ...(watch === undefined ? {} : { watch }),
+      ...(isWatched ? { isWatched } : {}),
     };
     const now = this.#clock.nowMs();
     return await this.#catalog.write(function* () {

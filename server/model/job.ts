@@ -15,6 +15,8 @@ export interface LockJob extends LockOptions {
   readonly keep?: string;
   /** Fetch the kept lock anew from there; `null`: no longer. */
   readonly watch?: { readonly url: string; readonly everyMs: number } | null;
+  /** Of a text that a watch has found. */
+  readonly isWatched?: true;
 }
 
 /** Another index that moves in. */

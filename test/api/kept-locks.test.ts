@@ -209,6 +209,16 @@ test('a watched lock is mirrored anew when its text changes', async (t) => {
   await clock.advance(HOUR);
   const next = await until(clock, async () => (await locksOf(watching)).find(({ version }) => version !== first));
   assert.deepEqual([next.ready, next.watch], [true, { ...next.watch, url: watch.url, error: null }]);
+  text = '-r base.txt\nbeta==9\n';
+  await clock.advance(HOUR);
+  const unmirrored = await until(clock, async () =>
+    (await locksOf(watching)).find((lock) => lock.watch?.error != null),
+  );
+  assert.deepEqual([unmirrored.ready, unmirrored.version], [true, next.version]);
+  assert.match(unmirrored.watch?.error ?? '', /^What it has now could not be mirrored, .* beta 9 could not be had/);
+  text = `-r base.txt\n${pins(A1, B1)}`;
+  await clock.advance(HOUR);
+  await until(clock, async () => (await locksOf(watching)).find((lock) => lock.watch?.error === null));
 });
 
 async function mirrorInTime(app: TestApp, clock: FakeClock, call: Parameters<typeof mirror>[1]): Promise<void> {
