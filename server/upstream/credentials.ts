@@ -4,18 +4,31 @@ export interface Credentials {
   readonly password: string;
 }
 
+/** The `Authorization` to send to an address, if any. */
+export type AuthorizationFor = (url: URL) => string | undefined;
+
 /**
- * `Authorization` headers by origin, for addresses that carry a user; `first` belongs to the first address, in place of its own. What is not
- * in the map is sent to nobody.
+ * The `Authorization` of addresses that carry a user; `first` belongs to the first address, in place of its own. It is sent to their origin and to no
+ * other. Where several lie on one, as repositories of one server do, each has its own: the longest path that an address is below, else the
+ * first.
  */
-export function authorizationOf(addresses: readonly URL[], first?: Credentials): ReadonlyMap<string, string> {
-  const headers = new Map<string, string>();
-  for (const [index, url] of addresses.entries()) {
+export function authorizationOf(addresses: readonly URL[], first?: Credentials): AuthorizationFor {
+  const known = addresses.flatMap((url, index) => {
     const { username, password } = (index === 0 ? first : undefined) ?? credentialsIn(url);
-    if ((username === '' && password === '') || headers.has(url.origin)) continue;
-    headers.set(url.origin, `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`);
-  }
-  return headers;
+    if (username === '' && password === '') return [];
+    const header = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+    return [{ origin: url.origin, below: rootOf(url), header }];
+  });
+  return ({ origin, pathname }) => {
+    const there = known.filter((each) => each.origin === origin);
+    const own = there.filter(({ below }) => pathname.startsWith(below));
+    return own.toSorted((a, b) => b.below.length - a.below.length)[0]?.header ?? there[0]?.header;
+  };
+}
+
+/** What an index and its files lie below: files are often beside `simple/`. */
+function rootOf(url: URL): string {
+  return withoutCredentials(url).pathname.replace(/(?<=\/)\+?simple\/$/, '');
 }
 
 /** What stands in the address itself; both `''`: nothing does. */

@@ -2,6 +2,7 @@ import type { Dispatcher } from 'undici';
 import type { Guard } from './address-guard.ts';
 import { discard } from './body.ts';
 import type { Connections } from './connections.ts';
+import type { AuthorizationFor } from './credentials.ts';
 import { UpstreamError, upstreamErrorOf } from './errors.ts';
 
 const MAX_REDIRECTS = 5;
@@ -10,8 +11,8 @@ export interface WebOptions {
   readonly connections: Connections;
   readonly guard: Guard;
   readonly userAgent: string;
-  /** `Authorization` by origin: sent there and nowhere else, however a request came there. */
-  readonly credentials: ReadonlyMap<string, string>;
+  /** Sent there and nowhere else, however a request came there. */
+  readonly credentials: AuthorizationFor;
 }
 
 export interface WebRequest {
@@ -62,7 +63,7 @@ export class Web {
 
   async #once(url: URL, { method = 'GET', headers, signal }: WebRequest, isElsewhere: boolean): Promise<WebResponse> {
     const { connections, userAgent, credentials } = this.#options;
-    const authorization = credentials.get(url.origin);
+    const authorization = credentials(url);
     try {
       const response = await connections.request(url, {
         method,

@@ -43,7 +43,7 @@ export class SourceWeb {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       maxConnections: CONNECTIONS,
     });
-    this.#web = new Web({ connections: this.#connections, guard, userAgent, credentials: new Map() });
+    this.#web = new Web({ connections: this.#connections, guard, userAgent, credentials: () => undefined });
   }
 
   /**

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
+import { authorizationOf } from '../../../server/upstream/credentials.ts';
 import { fakeUpstream } from '../../support/fake-upstream.ts';
 import { makeWheel } from '../../support/wheel.ts';
 import { anUpstream, DEMO, problem } from './an-upstream.ts';
@@ -34,6 +35,27 @@ test('user and password in the address go to the index, and nowhere else', async
   up.order('/simple/demo/', { redirect: `http://eve:secret@${new URL(other.url).host}/simple/demo/` });
   await upstream.page(DEMO);
   assert.equal(other.seen('/simple/demo/')[1]?.headers.authorization, undefined, 'a redirect brings no credentials');
+});
+
+test('of several indexes on one server each has its own, for its files as well', () => {
+  const at = (path: string, user = '') => new URL(`https://${user}nexus.example/${path}`);
+  const authorization = authorizationOf([
+    at('py-a/simple/', 'ann:a@'),
+    at('py-a/b/+simple', 'bob:b@'),
+    at('c/simple/'),
+  ]);
+  const header = (user: string) => `Basic ${Buffer.from(user).toString('base64')}`;
+  for (const [path, user] of Object.entries({
+    'py-a/simple/demo/': 'ann:a',
+    'py-a/packages/demo-1.0.zip': 'ann:a',
+    'py-a/b/+simple/demo/': 'bob:b',
+    'py-a/b/+f/demo-1.0.zip': 'bob:b',
+    'c/simple/demo/': 'ann:a',
+    '': 'ann:a',
+  }))
+    assert.equal(authorization(at(path)), header(user), path);
+  for (const other of ['http://nexus.example/py-a/', 'https://nexus.example:8443/py-a/', 'https://files.example/'])
+    assert.equal(authorization(new URL(other)), undefined, other);
 });
 
 test('they can be given beside the address', async (t) => {
