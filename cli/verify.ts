@@ -21,6 +21,7 @@ const REPAIRS: Readonly<Record<string, string>> = {
   repaired: 'fetched again',
   forgotten: 'will be fetched by the next request',
   lost: 'nobody has it',
+  left: 'left where it is; look at the disk',
 };
 
 /** `stormcellar verify`: reads every blob and compares it with its digest. Exit code 1 when something cannot be had again. */

@@ -22,7 +22,7 @@ export type RepairBlob = (digest: Digest, signal: AbortSignal) => Promise<'repai
 
 export interface VerifyParts {
   readonly catalog: Catalog;
-  readonly blobs: Pick<BlobStore, 'open' | 'delete'>;
+  readonly blobs: Pick<BlobStore, 'open' | 'delete' | 'check'>;
   readonly clock: Clock;
   /** Where corrupt bytes are put, for people to look at: one file each, named by the digest that they should have. */
   readonly setAsideDir: string;
@@ -33,7 +33,7 @@ export interface VerifyParts {
 export interface Verification {
   readonly checked: number;
   readonly bytes: number;
-  /** Bytes that are not those that their name says. */
+  /** Bytes that are not those that their name says, or that cannot be read. */
   readonly corrupt: number;
   readonly missing: number;
   /** Of the corrupt and missing: those that are stored again, or will be with the next request. */
@@ -41,11 +41,13 @@ export interface Verification {
 }
 
 const WINDOW = 50;
+/** Of one blob, before it counts as unreadable. */
+const READINGS = 3;
 
 /**
  * Reads every blob and compares it with its name. Corrupt bytes are copied aside and removed, so that they are never served; then, if
- * something refers to them, repair is tried, and the same for missing ones. Tells each of those as an item. Goes on behind `position`,
- * with the `counts` that were told there, after a restart.
+ * something refers to them, repair is tried, and the same for missing ones. What the store cannot read though it works is left where it
+ * is: that may pass. Tells each of those as an item. Goes on behind `position`, with the `counts` that were told there, after a restart.
  */
 export async function verifyBlobs(
   parts: VerifyParts,
@@ -72,31 +74,50 @@ async function verifyOne(
   job: JobReporter & { readonly actor: Actor },
   { digest, sum }: { readonly digest: Digest; readonly sum: Verification },
 ): Promise<Verification> {
-  const { catalog, clock, repair } = parts;
+  const { catalog, clock } = parts;
   const found = await look(parts, digest, job.signal);
   const checked = { ...sum, checked: sum.checked + 1, bytes: sum.bytes + found.bytes };
   if (found.state === 'sound') return checked;
   if (found.state === 'corrupt') await setAside(parts, digest, job.signal);
   // What nothing names may have been collected meanwhile; and nobody misses it.
   if (!(await catalog.read(() => referenced(digest)))) return checked;
-  const repaired = repair === undefined ? 'lost' : await repair(digest, job.signal);
-  const event = {
-    kind: `blob-${found.state}`,
-    actor: job.actor,
-    subject: `blob/${digest}`,
-    detail: { repair: repaired },
-  };
+  const detail = await repaired(parts, digest, { found, signal: job.signal });
+  const event = { kind: `blob-${found.state}`, actor: job.actor, subject: `blob/${digest}`, detail };
   await catalog.write(() => appendEvent({ ...event, at: clock.nowMs() }));
-  await job.item(digest, { state: found.state, detail: { repair: repaired } });
-  const count = found.state === 'corrupt' ? { corrupt: sum.corrupt + 1 } : { missing: sum.missing + 1 };
-  return { ...checked, ...count, repaired: sum.repaired + (repaired === 'lost' ? 0 : 1) };
+  await job.item(digest, { state: found.state, detail });
+  const count = found.state === 'missing' ? { missing: sum.missing + 1 } : { corrupt: sum.corrupt + 1 };
+  const isMended = detail.repair === 'repaired' || detail.repair === 'forgotten';
+  return { ...checked, ...count, repaired: sum.repaired + (isMended ? 1 : 0) };
 }
 
-async function look(
-  { blobs }: VerifyParts,
+async function repaired(
+  { repair }: VerifyParts,
   digest: Digest,
-  signal: AbortSignal,
-): Promise<{ readonly state: 'sound' | 'corrupt' | 'missing'; readonly bytes: number }> {
+  { found, signal }: { readonly found: Found; readonly signal: AbortSignal },
+): Promise<{ readonly repair: Awaited<ReturnType<RepairBlob>> | 'left'; readonly why?: string }> {
+  if (found.state === 'unreadable') return { repair: 'left', why: found.why };
+  return { repair: repair === undefined ? 'lost' : await repair(digest, signal) };
+}
+
+type Found =
+  | { readonly state: 'sound' | 'corrupt' | 'missing'; readonly bytes: number }
+  | { readonly state: 'unreadable'; readonly bytes: 0; readonly why: string };
+
+/** Reads again what broke off. Throws when the store as a whole does not work. */
+async function look(parts: VerifyParts, digest: Digest, signal: AbortSignal): Promise<Found> {
+  for (let reading = 1; ; reading += 1) {
+    try {
+      return await readThrough(parts, digest, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (reading < READINGS) continue;
+      await parts.blobs.check();
+      return { state: 'unreadable', bytes: 0, why: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
+
+async function readThrough({ blobs }: VerifyParts, digest: Digest, signal: AbortSignal): Promise<Found> {
   const hash = createHash('sha256');
   let bytes = 0;
   try {
@@ -111,7 +132,6 @@ async function look(
       { signal },
     );
   } catch (error) {
-    signal.throwIfAborted();
     if (error instanceof BlobNotFoundError) return { state: 'missing', bytes };
     throw error;
   }

@@ -10,6 +10,7 @@ import { type RepairBlob, verifyBlobs } from '../../../server/jobs/verify-blobs.
 import { createBlobKeeper } from '../../../server/keep-blobs.ts';
 import type { JobCounts } from '../../../server/model/job.ts';
 import type { Digest } from '../../../storage/digest.ts';
+import { StorageUnavailableError } from '../../../storage/errors.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { digestOf, spooled } from '../../support/spooled.ts';
@@ -56,6 +57,25 @@ describe('verification', () => {
     assert.deepEqual(asked.sort(), [one, two].sort());
     assert.deepEqual([outcome.corrupt, outcome.missing, outcome.repaired], [1, 1, 2]);
     assert.equal(items.length, 2);
+  });
+
+  it('tells which bytes the disk does not give, leaves them where they are, and goes on', async (t) => {
+    const { keep, verify, blobs, unreadable } = await setUp(t);
+    const digests = [await keep('one'), await keep('two')].sort();
+    const [first] = digests as [Digest];
+    unreadable.add(first);
+    const { outcome, items } = await verify({ repair: async () => assert.fail('nothing is lost') });
+    assert.deepEqual(outcome, { checked: 2, bytes: 3, corrupt: 1, missing: 0, repaired: 0 });
+    const why = 'EIO: i/o error, read';
+    assert.deepEqual(items, [{ key: first, state: 'unreadable', detail: { repair: 'left', why } }]);
+    assert.equal((await blobs.stat(first))?.size, 3);
+  });
+
+  it('comes to no verdict while the store as a whole does not work', async (t) => {
+    const { keep, verify, unreadable, outage } = await setUp(t);
+    unreadable.add(await keep('one'));
+    outage.error = new StorageUnavailableError('the disk is gone');
+    await assert.rejects(verify(), /the disk is gone/);
   });
 
   it('does not miss what nothing refers to', async (t) => {
@@ -105,6 +125,8 @@ async function setUp(t: TestContext) {
   const clock = new FakeClock();
   const blobs = new MemoryStore();
   const corrupt = new Set<Digest>();
+  const unreadable = new Set<Digest>();
+  const outage: { error?: Error } = {};
   const keeper = createBlobKeeper({ catalog, blobs, clock });
   const keep = async (text: string, { named = true } = {}): Promise<Digest> => {
     const blob = await spooled(dir, text);
@@ -120,8 +142,13 @@ async function setUp(t: TestContext) {
     const { repair, position, counts = {}, signal = new AbortController().signal, told } = options;
     const items: object[] = [];
     const store = {
-      open: async (digest: Digest) =>
-        corrupt.has(digest) ? Readable.from([Buffer.from('corrupted')]) : blobs.open(digest),
+      open: async (digest: Digest) => {
+        if (unreadable.has(digest)) return failing(Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' }));
+        return corrupt.has(digest) ? Readable.from([Buffer.from('corrupted')]) : blobs.open(digest);
+      },
+      check: async () => {
+        if (outage.error !== undefined) throw outage.error;
+      },
       delete: (digest: Digest) => blobs.delete(digest),
     };
     const parts = { catalog, clock, blobs: store, setAsideDir: join(dir, 'aside'), ...(repair && { repair }) };
@@ -135,5 +162,13 @@ async function setUp(t: TestContext) {
     });
     return { outcome, items };
   };
-  return { catalog, dir, blobs, corrupt, keep, verify };
+  return { catalog, dir, blobs, corrupt, unreadable, outage, keep, verify };
+}
+
+function failing(error: Error): Readable {
+  return new Readable({
+    read() {
+      this.destroy(error);
+    },
+  });
 }
