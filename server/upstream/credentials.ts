@@ -1,3 +1,5 @@
+import { nearestOf } from './nearest.ts';
+
 /** For HTTP Basic. */
 export interface Credentials {
   readonly username: string;
@@ -17,18 +19,9 @@ export function authorizationOf(addresses: readonly URL[], first?: Credentials):
     const { username, password } = (index === 0 ? first : undefined) ?? credentialsIn(url);
     if (username === '' && password === '') return [];
     const header = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-    return [{ origin: url.origin, below: rootOf(url), header }];
+    return [{ url, header }];
   });
-  return ({ origin, pathname }) => {
-    const there = known.filter((each) => each.origin === origin);
-    const own = there.filter(({ below }) => pathname.startsWith(below));
-    return own.toSorted((a, b) => b.below.length - a.below.length)[0]?.header ?? there[0]?.header;
-  };
-}
-
-/** What an index and its files lie below: files are often beside `simple/`. */
-function rootOf(url: URL): string {
-  return withoutCredentials(url).pathname.replace(/(?<=\/)\+?simple\/$/, '');
+  return (url) => nearestOf(known, url)?.header;
 }
 
 /** What stands in the address itself; both `''`: nothing does. */

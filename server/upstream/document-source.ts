@@ -4,6 +4,7 @@ import { within } from './deadline.ts';
 import { UpstreamError, upstreamErrorOf } from './errors.ts';
 import type { IndexAddress } from './index-address.ts';
 import { findByDigest } from './index-page.ts';
+import { nearestOf } from './nearest.ts';
 import { retrying } from './retry.ts';
 import type { Document, DocumentOptions } from './upstream.ts';
 import type { Web } from './web.ts';
@@ -32,7 +33,7 @@ export class DocumentSource {
     const { clock, timeoutMs } = this.#parts;
     const until = clock.nowMs() + timeoutMs;
     // The first address is where a link to another host came from.
-    const home = this.#addresses.find((address) => address.url.origin === url.origin) ?? this.#addresses[0];
+    const home = nearestOf(this.#addresses, url) ?? this.#addresses[0];
     const others =
       options.listed === undefined
         ? []

@@ -4,6 +4,7 @@ import { UpstreamError, upstreamErrorOf } from './errors.ts';
 import { requestFile } from './file-request.ts';
 import type { IndexAddress } from './index-address.ts';
 import { findByDigest } from './index-page.ts';
+import { nearestOf } from './nearest.ts';
 import { NoPlaceError, type Places } from './places.ts';
 import { retrying } from './retry.ts';
 import type { Download, DownloadTarget } from './upstream.ts';
@@ -62,7 +63,7 @@ export class FileSource {
 
   async #fromAnywhere(target: DownloadTarget, options: DownloadOptions): Promise<Download | 'absent'> {
     // The first address is where a link to another host came from.
-    const home = this.#addresses.find(({ url }) => url.origin === target.url.origin) ?? this.#addresses[0];
+    const home = nearestOf(this.#addresses, target.url) ?? this.#addresses[0];
     const isDistrusted = this.#distrusted.has(target.url.href);
     const early = isDistrusted ? await this.#elsewhere(home, target, options) : undefined;
     if (early) return early;
@@ -123,7 +124,7 @@ export class FileSource {
   async #from(url: URL, target: DownloadTarget, options: DownloadOptions): Promise<Download | 'absent'> {
     const { clock, retries, random, timeoutMs } = this.#parts;
     const { signal, offset = 0, validator } = options;
-    const owner = this.#addresses.find((address) => address.url.origin === url.origin) ?? this.#addresses[0];
+    const owner = nearestOf(this.#addresses, url) ?? this.#addresses[0];
     const isVerified = target.sha256 !== undefined;
     try {
       const until = clock.nowMs() + timeoutMs;

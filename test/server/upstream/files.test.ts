@@ -3,6 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { parseProjectName } from '../../../server/model/project-name.ts';
 import type { Download, DownloadTarget } from '../../../server/upstream/upstream.ts';
 import { type Order, signInPage } from '../../support/fake-orders.ts';
 import { type FakeUpstream, fakeUpstream } from '../../support/fake-upstream.ts';
@@ -274,6 +275,24 @@ test('while the file host is down, nobody waits for it where a fallback has the 
   await theFile(await upstream.download(target(up), { signal }));
   assert.deepEqual(await document(), wheel.metadata);
   assert.equal(up.requests('/files/*'), asked);
+});
+
+test('of an index and a fallback on one server each has its own files', async (t) => {
+  const up = await fakeUpstream(t, { links: 'relative' });
+  up.project('demo').add(wheel);
+  const second = new URL('mirror/simple/', new URL(up.url).origin);
+  const { upstream } = await anUpstream(t, up.url, { fallbacks: [second] });
+  up.order('/simple/*', { status: 502 });
+  const contentType = 'application/vnd.pypi.simple.v1+json';
+  up.order('/mirror/simple/demo/', { status: 200, contentType, body: up.project('demo').snapshot().json });
+  for (const name of ['one', 'two', 'three']) await upstream.page(parseProjectName(name)).catch(() => undefined);
+  const page = await upstream.page(DEMO);
+  assert.ok(typeof page === 'object' && page.isFallback);
+  up.order(`/mirror${PATH}`, { status: 200, body: wheel.bytes });
+  const url = new URL(`/mirror${PATH}`, up.url);
+  await theFile(
+    await upstream.download({ project: DEMO, filename: wheel.filename, url, sha256: wheel.sha256 }, { signal }),
+  );
 });
 
 test('no more files are under way than may be; a place is free again when a body is closed', async (t) => {
