@@ -36,7 +36,7 @@ export interface RefreshParts extends PageTimes {
 
 // Authors delete a release or a project; where so many others have vanished too and no page lists anything, the index is broken.
 const OTHERS_GONE = 5;
-// A name that upstream does not have is asked again soon: it may have been released this minute.
+// What upstream does not have, or has no file of, is asked again soon: it may have been released this minute, or the index be broken.
 const ABSENT_FOR_MS = 60_000;
 const SOONEST_MS = 1_000;
 
@@ -148,7 +148,7 @@ async function remember(
         now +
         freshFor(
           parts,
-          merged.empty,
+          merged.page.files.length === 0,
           isJudged && !isDoubted && merged.suspectSince !== undefined ? now - merged.suspectSince : undefined,
         ),
       suspectSince: merged.suspectSince,

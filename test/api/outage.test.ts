@@ -164,6 +164,14 @@ for (const [what, order] of [
   });
 }
 
+test('a page without files is asked again after a minute: the index may have been broken', async (t) => {
+  const { up, clock, app } = await seeded(t);
+  up.order('/simple/never-asked/', { ...emptyPage, times: 1 });
+  assert.deepEqual((await pageOf(app, 'never-asked')).page.files, []);
+  await clock.advance(MINUTE + 1);
+  assert.equal((await pageOf(app, 'never-asked')).page.files.length, 1);
+});
+
 test('one deleted release stays installable by pin', async (t) => {
   const { up, clock, app } = await seeded(t);
   up.project('demo').remove(kept.filename);
