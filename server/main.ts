@@ -31,7 +31,7 @@ export async function serve({ file, version }: ServeOptions): Promise<number> {
     // What loading the program has left would stay until V8 needs the room: a tenth of all that an idle server takes.
     globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
     const { url, firstToken } = await app.start();
-    process.stdout.write(greeting(config, url, firstToken));
+    greet(greeting(config, url, firstToken));
     await asked;
     await app.stop();
     return 0;
@@ -41,6 +41,12 @@ export async function serve({ file, version }: ServeOptions): Promise<number> {
   } finally {
     clearInterval(alive);
   }
+}
+
+/** Where the disk of our output is full, who starts us has no greeting, and builds have their index: the log waits for room. */
+function greet(text: string): void {
+  process.stdout.on('error', () => {});
+  process.stdout.write(text);
 }
 
 /** The whole server, which does not listen yet. */

@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { open, readFile, stat } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../support/free-port.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const program = fileURLToPath(new URL('../../bin/stormcellar.mjs', import.meta.url));
+
+const noFullDevice = existsSync('/dev/full') ? false : 'there is no /dev/full here';
 
 interface Running {
   readonly child: ChildProcess;
@@ -87,6 +91,35 @@ test('it says where it is and how to install, shows the first token once, and st
     '  pip install --index-url http://cellar.example:8080/simple/ --trusted-host cellar.example NAME',
     '',
   ]);
+});
+
+test('it serves although there is no room for its output, and stops when told to', {
+  skip: noFullDevice,
+}, async (t) => {
+  const output = await open('/dev/full', 'w');
+  t.after(() => output.close());
+  const { PATH = '', NODE_OPTIONS = '' } = process.env;
+  const port = String(await freePort());
+  const settings = {
+    STORMCELLAR_TEST_SOURCES: '1',
+    STORMCELLAR_LISTEN__PORT: port,
+    STORMCELLAR_REPOSITORIES__PYPI__URL: 'http://127.0.0.1:9/simple/',
+  };
+  const child = spawn(process.execPath, [program, 'serve'], {
+    cwd: await tempDir(t),
+    env: { PATH, NODE_OPTIONS, ...settings },
+    stdio: ['ignore', output.fd, 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const answers = () =>
+    fetch(`http://127.0.0.1:${port}/livez`).then(
+      () => true,
+      () => false,
+    );
+  while (child.exitCode === null && !(await answers()));
+  assert.equal(child.exitCode, null);
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'close'), [0, null]);
 });
 
 test('a second signal ends it at once, one that npm merely passes on does not', async (t) => {
