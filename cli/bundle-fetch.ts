@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Client, type ServerOptions } from './client.ts';
@@ -46,7 +47,7 @@ const NO_SUCH = [400, 404];
 
 /**
  * `stormcellar bundle fetch`: the file appears under its name only when its digest is right; what has arrived of it stays in
- * `NAME.part`, and the next call goes on there. Throws `CommandFailure`.
+ * `NAME.DIGEST.part`, and the next call goes on there. Throws `CommandFailure`.
  */
 export async function fetchBundle(reference: string, options: FetchOptions): Promise<void> {
   const client = new Client(options);
@@ -77,29 +78,56 @@ async function targetOf(output: string | undefined, filename: string): Promise<s
 }
 
 async function download(client: Client, wanted: Wanted, target: string): Promise<void> {
-  const part = `${target}.part`;
+  // Named by what it will be, so that several calls at once that write one file all write the same.
+  const part = `${target}.${wanted.sha256.slice(0, 12)}.part`;
   const progress = new Progress(`fetch ${wanted.filename} (${wanted.app} ${wanted.version})`, wanted.size);
   try {
     let wrong = 0;
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await attemptDownload(client, { wanted, part, progress });
-      if (outcome === 'complete') break;
+      // Another call may have given it its name already.
+      if (outcome === 'complete' && ((await renamed(part, target)) || (await digestOf(target)) === wanted.sha256))
+        break;
       if (outcome === 'wrong') {
-        // Of another version, perhaps, when it was resumed: once more from the start.
-        await unlink(part);
+        // Perhaps what was there before when it was resumed: once more from the start.
+        await rm(part, { force: true });
         wrong += 1;
         if (wrong === 2)
           throw new CommandFailure('The bytes that arrive do not have the digest they should; nothing was kept.');
       } else if (attempt >= ATTEMPTS) {
-        throw new CommandFailure(
-          `The download broke off ${ATTEMPTS} times (${outcome.message}); ${part} is kept to go on with.`,
-        );
+        const why = outcome === 'complete' ? 'another call has taken it away' : outcome.message;
+        throw new CommandFailure(`The download broke off ${ATTEMPTS} times (${why}); ${part} is kept to go on with.`);
       } else await pause(200 * 2 ** attempt);
     }
-    await rename(part, target);
+    await removeParts(target);
   } finally {
     progress.end();
   }
+}
+
+/** What broke off of other versions. */
+async function removeParts(target: string): Promise<void> {
+  const folder = dirname(target);
+  const start = `${basename(target)}.`;
+  const parts = (await readdir(folder)).filter(
+    (name) => name.startsWith(start) && /^[0-9a-f]{12}\.part$/.test(name.slice(start.length)),
+  );
+  for (const name of parts) await rm(join(folder, name), { force: true });
+}
+
+/** `false` when the file is not there any more. */
+async function renamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 type Outcome = 'complete' | 'wrong' | Error;
@@ -123,12 +151,11 @@ async function attemptDownload(
       await response.body?.cancel();
       return 'wrong';
     }
-    const file = await open(part, 'a');
+    const file = await open(part, constants.O_WRONLY | constants.O_CREAT);
     try {
       for await (const chunk of response.body ?? []) {
         hash.update(chunk);
-        // Not `write`, which leaves off in the middle of a piece where the disk is full.
-        await file.appendFile(chunk).catch(unwritable(part));
+        await writeAt(file, chunk, done).catch(unwritable(part));
         done += chunk.length;
         progress.add(chunk.length);
       }
@@ -142,6 +169,13 @@ async function attemptDownload(
     if (done < size) return new Error(`${done} of ${size} bytes`);
   }
   return hash.digest('hex') === sha256 && done === size ? 'complete' : 'wrong';
+}
+
+/** All of it: one `write` leaves off in the middle where the disk is full. */
+async function writeAt(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < chunk.length; ) {
+    at += (await file.write(chunk, at, chunk.length - at, position + at)).bytesWritten;
+  }
 }
 
 /** A server that cannot be reached may be there a moment later; what it refuses stays refused. */
@@ -165,7 +199,7 @@ async function hashArrived(path: string, hash: Hash): Promise<number> {
   try {
     return await hashFile(path, hash);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (!isAbsent(error)) throw error;
     return 0;
   }
 }

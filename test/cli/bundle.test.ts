@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -89,11 +89,13 @@ test('a fetched file appears only when it is right, and a broken download is gon
   );
 
   const resumed = join(out, 'resumed');
-  await writeFile(`${resumed}.part`, bytes.subarray(0, 1000));
+  const part = `${resumed}.${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}.part`;
+  await writeFile(part, bytes.subarray(0, 1000));
+  await writeFile(`${resumed}.0123456789ab.part`, 'of another version');
   assert.equal((await bundle('fetch', 'my-app==0.1', '-o', resumed)).status, 0);
   assert.deepEqual(await readFile(resumed), bytes);
   // What is there belongs to something else: the digest tells, and it begins anew.
-  await writeFile(`${resumed}.part`, Buffer.alloc(1000));
+  await writeFile(part, Buffer.alloc(1000));
   await writeFile(resumed, 'an older version');
   assert.equal((await bundle('fetch', 'my-app==0.1', '-o', resumed)).status, 0);
   assert.deepEqual(await readFile(resumed), bytes);
@@ -111,7 +113,7 @@ test('a download that the disk has no room for is not taken for whole', async (t
   assert.equal(full.status, 1, full.stdout);
   assert.match(
     full.stderr,
-    /^fetch .*\n.*fetched\.part cannot be written \(EFBIG: .*\); what has arrived is kept to go on with\.\n$/,
+    /^fetch .*\n.*fetched\.[0-9a-f]{12}\.part cannot be written \(EFBIG: .*\); what has arrived is kept to go on with\.\n$/,
   );
   assert.ok(!(await readdir(dir)).includes('fetched'));
   assert.equal((await bundle('fetch', 'small==1.0', '-o', target)).status, 0);
