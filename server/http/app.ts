@@ -6,6 +6,7 @@ import type { Metrics } from '../metrics.ts';
 import { Problem } from '../problem.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { ConnectionTurns } from './connection-turns.ts';
+import { faultOfHead } from './fault-of-head.ts';
 import { viewPrefixOf } from './index-path.ts';
 import { sendProblem } from './problem-response.ts';
 import { beginContext, contextOf } from './request-context.ts';
@@ -73,7 +74,7 @@ export function createHttpApp(parts: AppParts): RequestListener {
     if (next !== undefined) answer(next.req, next);
   }
   function answer(req: IncomingMessage, res: ServerResponse): void {
-    const fault = faultOfHost(req);
+    const fault = faultOfHead(req);
     if (fault !== undefined) {
       sendProblem(req, res, new Problem('malformed-request', fault), { style: 'problem+json' });
       return;
@@ -93,15 +94,4 @@ export function createHttpApp(parts: AppParts): RequestListener {
     res.on('close', closed);
     if (turn === 'now') answer(req, res);
   };
-}
-
-/** What is wrong with the `Host` header (RFC 9112, 3.2), in a sentence. */
-function faultOfHost({ headers, rawHeaders, httpVersion }: IncomingMessage): string | undefined {
-  if (headers.host === undefined) return httpVersion === '1.0' ? undefined : 'A header is missing: Host.';
-  let count = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index];
-    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1;
-  }
-  return count > 1 ? 'There is more than one header Host.' : undefined;
 }
