@@ -47,12 +47,20 @@ export class ConnectionTurns {
     return 'never';
   }
 
-  /** To be told when an answer was sent or broken off; tells whose turn it is. */
+  /**
+   * To be told when an answer was sent or broken off; tells whose turn it is: nobody's once the connection ends, since no answer could be
+   * sent (RFC 9112, 9.6).
+   */
   ended(res: ServerResponse): ServerResponse | undefined {
     const socket: Connection = res.req.socket;
     const line = socket[LINE];
     if (line?.current !== res) return undefined;
-    line.current = socket.destroyed ? undefined : line.waiting.shift();
+    if (socket.destroyed || endsConnection(res)) line.isOver = true;
+    line.current = line.isOver ? undefined : line.waiting.shift();
     return line.current;
   }
+}
+
+function endsConnection(res: ServerResponse): boolean {
+  return !res.shouldKeepAlive || res.getHeader('connection') === 'close';
 }

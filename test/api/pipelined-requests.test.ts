@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { fakeUpstream } from '../support/fake-upstream.ts';
+import { bearer } from '../support/test-access.ts';
 import { testApp } from '../support/test-app.ts';
 import { makeWheel } from '../support/wheel.ts';
 
@@ -50,6 +51,29 @@ describe('requests that do not wait for the answers to earlier ones', () => {
     release();
     assert.equal((await answer).match(/HTTP\/1\.1 200/g)?.length, 2);
     assert.equal(up.requests('/simple/second/'), 1);
+  });
+
+  it('are not begun once an answer has said that the connection ends', { timeout: 60_000 }, async (t) => {
+    const up = await fakeUpstream(t);
+    const { promise: hold, resolve: release } = Promise.withResolvers<void>();
+    up.project('first').add(makeWheel({ name: 'first', version: '1.0' }));
+    up.order('/simple/first/', { hold });
+    const app = await testApp(t, { upstream: up.url });
+    const body = JSON.stringify({ name: 'behind', can: ['read'] });
+    const more =
+      `Authorization: ${bearer(app.token)}\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${body.length}\r\n`;
+    const behind = `POST /admin/tokens HTTP/1.1\r\nHost: a\r\n${more}\r\n${body}`;
+    const { answer } = sent(app.url, get('/simple/first/') + behind);
+    await up.waitFor('/simple/first/');
+    // Each answer says so from now on.
+    const stopped = app.stop();
+    release();
+    assert.equal((await answer).match(/HTTP\/1\.1 \d+/g)?.join(), 'HTTP/1.1 200');
+    await stopped;
+    const again = await app.restart();
+    const { tokens } = (await (await again.admin('/admin/tokens')).json()) as { tokens: { name: string }[] };
+    assert.equal(tokens.filter(({ name }) => name === 'behind').length, 0);
   });
 
   it('cannot be sent by the thousand: the connection ends, and everybody else is served', async (t) => {
