@@ -175,7 +175,7 @@ const RAW: readonly (readonly [string, string, RegExp])[] = [
   [
     'packed for the way',
     'PUT /bundles/a/1/a-1.tar.gz HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
-    /^HTTP\/1\.1 400[^]*Transfer-Encoding may be chunked/,
+    /^HTTP\/1\.1 400.*Transfer-Encoding may be chunked/s,
   ],
   ['a long address', `GET /simple/${'a'.repeat(20_000)}/ HTTP/1.1\r\nHost: a\r\n\r\n`, /^HTTP\/1\.1 431/],
   ['many headers', `GET /livez HTTP/1.1\r\nHost: a\r\n${'X: y\r\n'.repeat(5_000)}\r\n`, /^HTTP\/1\.1 431/],
