@@ -1,15 +1,16 @@
 import { distributionOf, parseWheelFilename } from '../model/filename.ts';
 import type { ProjectName } from '../model/project-name.ts';
-import type { LockEntry } from './lock.ts';
+import type { Needed } from './needed.ts';
 import { markerMayApply } from './target-markers.ts';
 import { fitsTargets, type Target } from './targets.ts';
 
 /**
- * The targets on which none of an entry's files could be installed although some are meant for their system. A project whose wheels are
- * all for other systems (and that has no sdist) is taken to be needed there alone, as locks for all systems list it.
+ * The targets on which none of an entry's files could be installed. Where the lock does not tell where the entry is needed, only if some
+ * are meant for their system: a project whose wheels are all for other systems (and that has no sdist) is taken to be needed there
+ * alone, as locks for all systems list it.
  */
 export function uncovered(
-  entry: LockEntry,
+  { entry, isUnconditional }: Pick<Needed, 'entry' | 'isUnconditional'>,
   filenames: readonly string[],
   targets: readonly Target[],
 ): readonly Target[] {
@@ -18,7 +19,7 @@ export function uncovered(
     (target) =>
       markerMayApply(entry.marker, [target]) &&
       !filenames.some((filename) => fitsTargets(filename, [target])) &&
-      filenames.some((filename) => isForSystem(filename, target)),
+      (isUnconditional || filenames.some((filename) => isForSystem(filename, target))),
   );
 }
 

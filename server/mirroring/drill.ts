@@ -142,7 +142,8 @@ function fileKey(repository: string, project: string, what: string): string {
 }
 
 /** Finds an entry's files; answers those that would have to be built. */
-async function indexEntry({ entry, isOptional }: Needed, world: World, run: Run): Promise<readonly Buildable[]> {
+async function indexEntry(needed: Needed, world: World, run: Run): Promise<readonly Buildable[]> {
+  const { entry, isOptional } = needed;
   const { options, findings } = run;
   const { project, version = null, place } = entry;
   if (project === undefined) return [];
@@ -195,7 +196,7 @@ async function indexEntry({ entry, isOptional }: Needed, world: World, run: Run)
       miss(file.filename, 'its core metadata are not kept: mirror the lock again');
   }
   for (const { filename } of found) known.push(filename);
-  for (const target of uncovered(entry, known, options.targets)) {
+  for (const target of uncovered(needed, known, options.targets)) {
     const why = `no file of the lock fits ${target.text}`;
     if (isOptional) findings.note(place, `${project}: ${why}`);
     else findings.miss({ name: project, version, filename: null, why }, target);

@@ -69,7 +69,7 @@ function pickAll(
     }
     for (const unlisted of picked.unlisted) lacking.push({ needed, unlisted });
     const known = [...picked.files, ...entry.files].flatMap(({ filename }) => filename ?? []);
-    for (const target of uncovered(entry, known, options.targets))
+    for (const target of uncovered(needed, known, options.targets))
       lacking.push({ needed, unlisted: { why: `no file of the lock fits ${target.text}` } });
   }
   return { files: [...files.values()], lacking };

@@ -1,5 +1,5 @@
 import type { ProjectName } from '../model/project-name.ts';
-import type { Lock, LockEntry } from './lock.ts';
+import type { Lock, LockEntry, LockFormat } from './lock.ts';
 import { markerMayApply } from './target-markers.ts';
 import type { Target } from './targets.ts';
 
@@ -10,7 +10,12 @@ export interface Needed {
   readonly entry: LockEntry;
   /** It only limits what others require, or lies where the lock was made: good to have, but an install may do without. */
   readonly isOptional: boolean;
+  /** The lock tells of each entry where it is needed, and of this one that it is everywhere. */
+  readonly isUnconditional: boolean;
 }
+
+// The others tell it on the way from one package to the next, or only now and then.
+const TELLS_CONDITIONS: ReadonlySet<LockFormat> = new Set(['requirements-txt', 'pylock', 'pipfile-lock']);
 
 /**
  * What of a lock has to be had on the targets. A requirement without version and hashes takes those of a constraint (`-c`) on the same
@@ -25,12 +30,13 @@ export function neededEntries(lock: Lock, targets: readonly Target[]): readonly 
   const needed: Needed[] = [];
   lock.entries.forEach((entry, at) => {
     if (entry.source.kind === 'local' || !markerMayApply(entry.marker, targets)) return;
+    const isUnconditional = entry.marker === undefined && TELLS_CONDITIONS.has(lock.format);
     if (entry.isConstraint || entry.isThere) {
-      needed.push({ at, entry, isOptional: true });
+      needed.push({ at, entry, isUnconditional, isOptional: true });
       return;
     }
     if (entry.project !== undefined) asked.add(entry.project);
-    needed.push({ at, entry: constrained(entry, constraints), isOptional: false });
+    needed.push({ at, entry: constrained(entry, constraints), isUnconditional, isOptional: false });
   });
   // Constrained requirements have the constraint's files already.
   return needed.filter(({ entry }) => !entry.isConstraint || entry.project === undefined || !asked.has(entry.project));

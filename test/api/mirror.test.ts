@@ -196,6 +196,14 @@ describe('mirroring a lock', () => {
     );
     const marked = { ...hashed, content: hashed.content.replace(' \\', ' ; python_version < "3.12" \\') };
     assert.equal((await drill(app, marked)).ready, true, 'not needed there');
+    const windows = { ...lockOf(pins(linux)), targets: ['cp311-win_amd64'] };
+    assert.match((await drill(app, windows)).missing[0]?.why ?? '', /no file of the lock fits cp311-win_amd64/);
+    const elsewhere = { ...windows, content: windows.content.replace(' \\', ' ; sys_platform != "win32" \\') };
+    assert.equal((await drill(app, elsewhere)).ready, true, 'not needed there');
+    const url = `https://files.example/${linux.filename}`;
+    const content = `version = 1\n\n[[package]]\nname = "native"\nversion = "1.0"\nsource = { registry = "https://index.example/simple" }\nwheels = [{ url = "${url}", hash = "sha256:${linux.sha256}" }]\n`;
+    const silent = { name: 'uv.lock', content, targets: windows.targets };
+    assert.equal((await drill(app, silent)).ready, true, 'a uv.lock does not tell where');
     assert.equal(up.requests(`/files/${mac.filename}`), 0);
   });
 

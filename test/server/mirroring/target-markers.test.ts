@@ -104,10 +104,18 @@ test('what a target does not tell counts as fulfilled', () => {
 test('a project for other systems alone is not missed on a target', () => {
   const entry = { place: 'line 1', source: { kind: 'index' }, hashes: [], files: [] } as const satisfies LockEntry;
   const targets = parseTargets(['cp311-manylinux_2_28_x86_64']);
-  const missed = (...filenames: string[]) => uncovered(entry, filenames, targets).length > 0;
+  const missed = (...filenames: string[]) =>
+    uncovered({ entry, isUnconditional: false }, filenames, targets).length > 0;
   assert.equal(missed('pywin32-1-cp311-cp311-win_amd64.whl'), false);
   assert.equal(missed('native-1-cp312-cp312-manylinux_2_17_x86_64.whl'), true);
   assert.equal(missed('native-1-cp311-cp311-manylinux_2_17_x86_64.whl'), false);
   assert.equal(missed('native-1-cp312-cp312-manylinux_2_17_x86_64.whl', 'native-1.tar.gz'), false);
   assert.equal(missed(), false);
+  const everywhere = { entry, isUnconditional: true };
+  assert.deepEqual(
+    uncovered(everywhere, ['pywin32-1-cp311-cp311-win_amd64.whl'], targets),
+    targets,
+    'told to be needed',
+  );
+  assert.deepEqual(uncovered(everywhere, ['native-1-cp311-cp311-manylinux_2_17_x86_64.whl'], targets), []);
 });
