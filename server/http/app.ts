@@ -65,7 +65,10 @@ export function createHttpApp(parts: AppParts): RequestListener {
 
   const { clock, log, requests } = parts;
   const logged = requestLog(parts);
-  const turns = new ConnectionTurns();
+  const turns = new ConnectionTurns((req) => {
+    const from = parts.addressOf(req);
+    log.warn({ from }, 'a client sent too many requests ahead of their answers; its connection was cut');
+  });
   // One for all: a function for each request is a good part of what a short answer costs.
   function closed(this: ServerResponse): void {
     requests.ended(this);
@@ -84,12 +87,9 @@ export function createHttpApp(parts: AppParts): RequestListener {
     app(req, res);
   }
   return (req, res) => {
-    const address = parts.addressOf(req);
-    const turn = turns.turnOf(req, res, () =>
-      log.warn({ from: address }, 'a client sent too many requests ahead of their answers; its connection was cut'),
-    );
+    const turn = turns.turnOf(req, res);
     if (turn === 'never') return;
-    beginContext(req, { address, nowMs: clock.nowMs(), log });
+    beginContext(req, { address: parts.addressOf(req), nowMs: clock.nowMs(), log });
     requests.begin(res);
     res.on('close', closed);
     if (turn === 'now') answer(req, res);

@@ -27,8 +27,15 @@ type Turn = 'now' | 'later' | 'never';
  * ask for thousands with what fits into one packet. Whoever sends more than a few ahead is disconnected.
  */
 export class ConnectionTurns {
-  /** To be asked once about each request, as it comes. `onTooMany`: called once for a connection that is cut off. */
-  turnOf(req: IncomingMessage, res: ServerResponse, onTooMany: () => void): Turn {
+  readonly #onTooMany: (req: IncomingMessage) => void;
+
+  /** `onTooMany`: called once for a connection that is cut off. */
+  constructor(onTooMany: (req: IncomingMessage) => void) {
+    this.#onTooMany = onTooMany;
+  }
+
+  /** To be asked once about each request, as it comes. */
+  turnOf(req: IncomingMessage, res: ServerResponse): Turn {
     const socket: Connection = req.socket;
     socket[LINE] ??= new Line();
     const line = socket[LINE];
@@ -42,7 +49,7 @@ export class ConnectionTurns {
       return 'later';
     }
     line.isOver = true;
-    onTooMany();
+    this.#onTooMany(req);
     socket.destroy();
     return 'never';
   }
