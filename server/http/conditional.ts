@@ -26,7 +26,7 @@ export function passesIfMatch(header: string | undefined, etag: string): boolean
 export function isUnmodifiedSince(header: string | undefined, modifiedAt: number | undefined): boolean | undefined {
   if (header === undefined || modifiedAt === undefined) return undefined;
   const date = Date.parse(header);
-  return Number.isNaN(date) ? undefined : Math.floor(modifiedAt / 1000) * 1000 <= date;
+  return Number.isNaN(date) ? undefined : wholeSeconds(modifiedAt) <= date;
 }
 
 /**
@@ -43,5 +43,10 @@ export function allowsRange(
   if (value.startsWith('"')) return etag !== undefined && value === etag;
   if (value.startsWith('W/')) return false;
   const date = Date.parse(value);
-  return modifiedAt !== undefined && !Number.isNaN(date) && Math.floor(modifiedAt / 1000) * 1000 === date;
+  return modifiedAt !== undefined && !Number.isNaN(date) && wholeSeconds(modifiedAt) === date;
+}
+
+/** Dates in headers have no fractions. */
+function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
 }
