@@ -31,12 +31,9 @@ export function neededEntries(lock: Lock, targets: readonly Target[]): readonly 
   lock.entries.forEach((entry, at) => {
     if (entry.source.kind === 'local' || !markerMayApply(entry.marker, targets)) return;
     const isUnconditional = entry.marker === undefined && TELLS_CONDITIONS.has(lock.format);
-    if (entry.isConstraint || entry.isThere) {
-      needed.push({ at, entry, isUnconditional, isOptional: true });
-      return;
-    }
-    if (entry.project !== undefined) asked.add(entry.project);
-    needed.push({ at, entry: constrained(entry, constraints), isUnconditional, isOptional: false });
+    const isOptional = entry.isConstraint === true || entry.isThere === true;
+    if (!isOptional && entry.project !== undefined) asked.add(entry.project);
+    needed.push({ at, entry: isOptional ? entry : constrained(entry, constraints), isOptional, isUnconditional });
   });
   // Constrained requirements have the constraint's files already.
   return needed.filter(({ entry }) => !entry.isConstraint || entry.project === undefined || !asked.has(entry.project));

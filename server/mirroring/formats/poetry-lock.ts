@@ -82,7 +82,6 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
   const { entries } = read(text);
   const edits = new TextEdits(text.content);
   const editor = new TomlEditor(text, edits);
-  const packages = readToml(text.name, text.content).tables('package');
   const filled = new Set<string>();
   entries.forEach((entry, index) => {
     const at = ['package', index] as const;
@@ -93,7 +92,8 @@ function rewrite(text: LockText, changes: LockChanges): LockText {
       if (editor.has([...at, 'files']))
         editor.set([...at, 'files'], files.length === 0 ? '[]' : formatListedFiles(files, 'name'));
       else if (files.length > 0) {
-        const name = packages[index]?.text('name') ?? '';
+        const named = editor.value([...at, 'name']);
+        const name = named === undefined ? '' : editor.textOf(named);
         const together = ['metadata', 'files', name];
         // One list for all versions of a project: only an empty one is sure to be of this one.
         if (!filled.has(name) && editor.value(together)?.items?.length === 0)
