@@ -132,6 +132,7 @@ export class Proxied implements Repository {
       accept: 'application/vnd.pypi.integrity.v1+json, application/json;q=0.5',
       maxBytes: 16 * 1024 * 1024,
     });
+    // A sign-in page is none.
     if (isObject(readJson(document.body))) return document;
     throw new Problem('upstream-unavailable', 'The upstream did not answer with a provenance object.', {
       retryAfter: 30,
@@ -305,7 +306,6 @@ export class Proxied implements Repository {
   }
 }
 
-/** A sign-in page is none. */
 function isPassing(known: ProjectState): boolean {
   return known.revision < 0;
 }

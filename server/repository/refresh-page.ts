@@ -126,8 +126,6 @@ async function remember(
       (yield* areOthersSuspect(upstream.name, name, OTHERS_GONE));
     const confirmForMs = isDoubted ? Number.POSITIVE_INFINITY : parts.confirmForMs;
     const stored = known === undefined ? [] : (yield* findHoldings(upstream.name, name)).files.keys();
-    // What has vanished is for the first address to confirm.
-    const isJudged = !more.isFallback;
     const merged = isHeld
       ? { page: known, suspectSince: heldSince, empty: false }
       : known !== undefined && more.isFallback && !('absent' in answer)
@@ -149,7 +147,8 @@ async function remember(
         freshFor(
           parts,
           merged.page.files.length === 0,
-          isJudged && !isDoubted && merged.suspectSince !== undefined ? now - merged.suspectSince : undefined,
+          // What has vanished is for the first address to confirm.
+          !more.isFallback && !isDoubted && merged.suspectSince !== undefined ? now - merged.suspectSince : undefined,
         ),
       suspectSince: merged.suspectSince,
       ...(isSame ? {} : { body }),
